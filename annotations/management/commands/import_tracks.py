@@ -1,0 +1,32 @@
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from annotations.csv_rows import FileRefused, RefusedRows
+from annotations.imports import import_tracks
+
+
+class Command(BaseCommand):
+    help = "Import tracks and labels from a CSV: energy, track_uri, track_preview_url, annotator_id, genres, title, artist."
+
+    def add_arguments(self, parser):
+        parser.add_argument("file", type=Path, metavar="FILE.csv")
+        parser.add_argument("--audio-dir", type=Path, metavar="DIR", help="where track_preview_url is a file name")
+        parser.add_argument("--refused", type=Path, metavar="FILE.csv", help="default: beside FILE, ending in .refused.csv")
+
+    def handle(self, *, file: Path, audio_dir: Path | None, refused: Path | None, **options):
+        if not file.is_file():
+            raise CommandError(f"There is no file {file}.")
+        if audio_dir and not audio_dir.is_dir():
+            raise CommandError(f"There is no folder {audio_dir}.")
+        report = RefusedRows(refused or file.with_suffix(".refused.csv"))
+        try:
+            counts = import_tracks(file, audio_dir=audio_dir, refused=report)
+        except FileRefused as problem:
+            raise CommandError(str(problem)) from None
+        self.stdout.write(
+            f"{counts.rows} rows: {counts.new_tracks} new tracks, {counts.new_annotations} new labels, "
+            f"{counts.changed_annotations} changed labels, {counts.unchanged} unchanged, {counts.refused} refused."
+        )
+        if report.count:
+            self.stdout.write(f"Refused rows with their reasons: {report.path}")

@@ -1,0 +1,27 @@
+"""The three roles are groups with permissions. Views ask for permissions, never for a role's name."""
+
+ANNOTATOR, LEAD, ADMIN = "annotator", "lead", "admin"
+
+_LABEL = ["annotations.add_annotation"]
+_REVIEW = ["annotations.add_decision", "annotations.view_flag", "modeling.view_trainingrun", "jobs.follow_job"]
+_TRAIN = ["modeling.add_trainingrun", "modeling.add_promotion"]
+
+ROLE_PERMISSIONS: dict[str, list[str]] = {
+    ANNOTATOR: _LABEL,
+    LEAD: _LABEL + _REVIEW,
+    ADMIN: _LABEL + _REVIEW + _TRAIN,
+}
+
+
+def grant_role_permissions(using: str, apps, **kwargs) -> None:
+    """After each migrate: make the groups and give them exactly their permissions."""
+    from django.contrib.auth.models import Group, Permission
+
+    by_name = {
+        f"{permission.content_type.app_label}.{permission.codename}": permission
+        for permission in Permission.objects.using(using).select_related("content_type")
+    }
+    for role, names in ROLE_PERMISSIONS.items():
+        group, _ = Group.objects.using(using).get_or_create(name=role)
+        # Apps are migrated one after another: a later one's permissions come with its own signal.
+        group.permissions.set([by_name[name] for name in names if name in by_name])

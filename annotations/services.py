@@ -1,0 +1,172 @@
+"""Every write of the labelling side: one transaction each, safe to repeat."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from annotations.models import Annotation, Decision, Flag, Lease, Skip, Track, User
+from annotations.queue import next_track
+
+MAX_CLAIM_TRIES = 5
+
+
+class NoLease(Exception):
+    """The annotator answers about a track that is not (or no longer) theirs to label."""
+
+
+class OwnLabel(Exception):
+    """A reviewer was about to decide on their own label."""
+
+
+class NoBlindOpinion(Exception):
+    """A decision was sent before the reviewer had said what they hear."""
+
+
+# ---- Labelling
+
+
+def claim_next_track(*, annotator: User) -> Lease | None:
+    """The annotator's lease, kept or new; None when nothing is left for them."""
+    for _ in range(MAX_CLAIM_TRIES):
+        try:
+            return _claim(annotator)
+        except IntegrityError:
+            continue  # somebody committed a lease on that track between our look and our insert: look again
+    return None
+
+
+@transaction.atomic
+def _claim(annotator: User) -> Lease | None:
+    now = timezone.now()
+    expires_at = now + dt.timedelta(minutes=settings.LEASE_MINUTES)
+    if held := Lease.objects.select_for_update().filter(annotator=annotator).select_related("track").first():
+        if held.expires_at > now:
+            return held
+        held.delete()
+    Lease.objects.filter(expires_at__lte=now).delete()
+    track = next_track(annotator)
+    return track and Lease.objects.create(track=track, annotator=annotator, taken_at=now, expires_at=expires_at)
+
+
+@transaction.atomic
+def annotate(
+    *, annotator: User, track_id: int, level: int, submission_id: UUID, listened_s: float | None = None
+) -> Annotation:
+    """Label the track the annotator holds, and let go of it.
+
+    Repeating a submission_id returns the annotation it made the first time.
+
+    Raises
+    ------
+    NoLease
+        The annotator does not hold this track: the lease ran out and the track went to somebody else, or another tab
+        has labelled it. Nothing is stored.
+    """
+    # Lock before looking: of two identical POSTs the second must see the first's row.
+    lease = Lease.objects.select_for_update().filter(annotator=annotator).first()
+    if done := Annotation.objects.filter(annotator=annotator, submission_id=submission_id).first():
+        return done
+    if lease is None or lease.track_id != track_id:
+        raise NoLease(f"{annotator} does not hold track {track_id}")
+    annotation = Annotation.objects.create(
+        annotator=annotator,
+        track_id=track_id,
+        level=level,
+        submission_id=submission_id,
+        listened_s=listened_s,
+        answered_s=(timezone.now() - lease.taken_at).total_seconds(),
+    )
+    lease.delete()
+    return annotation
+
+
+@transaction.atomic
+def skip(*, annotator: User, track_id: int, reason: str) -> None:
+    """Pass the held track on to somebody else. Skipping what one does not hold changes nothing."""
+    if Lease.objects.filter(annotator=annotator, track_id=track_id).delete()[0]:
+        Skip.objects.get_or_create(annotator=annotator, track_id=track_id, defaults={"reason": reason})
+
+
+# ---- Flags
+
+
+@dataclass(frozen=True)
+class Accusation:
+    """One reason to hear an annotation again, as found by whoever looks for such reasons."""
+
+    annotation_id: int
+    reason: Flag.Reason
+    expected_level: float
+    suspicion: float
+    evidence: dict[str, Any]
+
+
+@transaction.atomic
+def raise_flags(accusations: Iterable[Accusation], *, source: str) -> int:
+    """Raise these flags in place of every flag that nobody has decided about yet.
+
+    A flag with a decision stays as it is: what was decided is not shown again. Returns how many wait for a decision.
+    """
+    Flag.objects.filter(decisions=None).delete()
+    flags = [
+        Flag(
+            annotation_id=accusation.annotation_id,
+            reason=accusation.reason,
+            expected_level=accusation.expected_level,
+            suspicion=accusation.suspicion,
+            evidence=accusation.evidence,
+            source=source,
+        )
+        for accusation in accusations
+    ]
+    Flag.objects.bulk_create(flags, ignore_conflicts=True)
+    return Flag.objects.open().count()
+
+
+# ---- Review
+
+
+@transaction.atomic
+def give_blind_opinion(*, reviewer: User, track: Track, level: int, submission_id: UUID) -> Annotation:
+    """What the reviewer hears before any evidence is shown: kept as one more label of the track.
+
+    A reviewer who has labelled the track before has already said so blind; that label stands.
+    """
+    # Lock the track, so that of two identical POSTs the second sees the first's row.
+    Track.objects.select_for_update().get(pk=track.pk)
+    if theirs := blind_opinion(reviewer=reviewer, track=track):
+        return theirs
+    return Annotation.objects.create(
+        annotator=reviewer, track=track, level=level, submission_id=submission_id, source=Annotation.Source.REVIEW
+    )
+
+
+def blind_opinion(*, reviewer: User, track: Track) -> Annotation | None:
+    return Annotation.objects.current().filter(annotator=reviewer, track=track).first()
+
+
+@transaction.atomic
+def decide(*, reviewer: User, flag: Flag, verdict: str, level: int | None = None, note: str = "") -> Decision:
+    """Settle a flag, or ask another annotator first.
+
+    Raises
+    ------
+    OwnLabel
+        The accused label is the reviewer's own.
+    NoBlindOpinion
+        The reviewer has not said what they hear.
+    """
+    if flag.annotation.annotator_id == reviewer.pk:
+        raise OwnLabel("Nobody decides on their own label; leave this one to another lead.")
+    opinion = blind_opinion(reviewer=reviewer, track=flag.annotation.track)
+    if opinion is None:
+        raise NoBlindOpinion("Say what you hear first; the decision comes after the evidence.")
+    return Decision.objects.create(
+        flag=flag, decided_by=reviewer, blind_level=opinion.level, verdict=verdict, level=level, note=note
+    )

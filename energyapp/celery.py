@@ -1,0 +1,20 @@
+"""The Celery application. Tasks are doors: each takes an id and calls one function (see docs/architecture.md)."""
+
+import os
+
+from celery import Celery
+from celery.signals import heartbeat_sent
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "energyapp.settings")
+
+app = Celery("energyapp")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@heartbeat_sent.connect
+def record_that_this_worker_is_alive(sender, **kwargs):
+    """Every two seconds, from the worker's own timer: pages say "no worker is running" from these rows."""
+    from energyapp.jobs import workers
+
+    workers.beat(name=sender.eventer.hostname, queues=list(app.amqp.queues.consume_from))

@@ -1,0 +1,95 @@
+"""Running a job: claim it by compare-and-set, beat while it runs, write only while the claim holds."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from types import TracebackType
+from uuid import uuid4
+
+from django.db import OperationalError, connections, transaction
+from django.utils import timezone
+
+from energyapp.jobs.models import Job
+
+HEARTBEAT_INTERVAL_S = 5
+
+
+class NotClaimed(Exception):
+    """Somebody else runs this job, or it has ended: a message delivered twice ends here."""
+
+
+class ClaimLost(Exception):
+    """The job was given to another worker while this one was silent. Nothing may be written any more."""
+
+
+class Claim:
+    """`with Claim(job_id) as claim:` runs the body as the one holder of the job.
+
+    The body ends the job itself by `claim.succeed(...)`, in the transaction that writes its results; a body that raises
+    leaves a failed job with the traceback, and the exception goes on to the worker's log.
+
+    Raises
+    ------
+    NotClaimed
+        On entry, when the job is not waiting.
+    """
+
+    def __init__(self, job_id: int) -> None:
+        self.job_id = job_id
+        self.token = uuid4()
+        self._stop = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name=f"heartbeat of job {job_id}", daemon=True)
+
+    def __enter__(self) -> Claim:
+        waiting = Job.objects.filter(pk=self.job_id, status=Job.Status.QUEUED)
+        job = waiting.first()
+        if job is None or not waiting.filter(attempt=job.attempt).update(
+            status=Job.Status.RUNNING,
+            token=self.token,
+            attempt=job.attempt + 1,
+            heartbeat_at=timezone.now(),
+            progress=0,
+            message="Starting",
+        ):
+            raise NotClaimed(f"job {self.job_id} is not waiting to be run")
+        self._heart.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop.set()
+        self._heart.join()
+        if error is None or isinstance(error, ClaimLost):
+            return
+        self._mine().update(
+            status=Job.Status.FAILED,
+            finished_at=timezone.now(),
+            message=f"{type(error).__name__}: {error}"[:200],
+            error="".join(traceback.format_exception(error)),
+        )
+
+    def report(self, share: float, message: str) -> None:
+        """Say how far it is. Raises ClaimLost when the job is no longer ours, so long work stops soon."""
+        if not self._mine().update(progress=min(max(share, 0.0), 1.0), message=message[:200]):
+            raise ClaimLost(f"job {self.job_id} was given to another worker")
+
+    def succeed(self, message: str) -> None:
+        """End the job. Call it inside the transaction that stores the results: both happen or neither."""
+        if not transaction.get_connection().in_atomic_block:
+            raise transaction.TransactionManagementError("succeed() belongs in the transaction that stores the results")
+        if not self._mine().update(
+            status=Job.Status.SUCCEEDED, finished_at=timezone.now(), progress=1, message=message[:200]
+        ):
+            raise ClaimLost(f"job {self.job_id} was given to another worker")
+
+    def _mine(self):
+        return Job.objects.filter(pk=self.job_id, status=Job.Status.RUNNING, token=self.token)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(HEARTBEAT_INTERVAL_S):
+            try:
+                self._mine().update(heartbeat_at=timezone.now())
+            except OperationalError:
+                continue  # a busy or restarting database: six beats may be missed before anybody minds
+            finally:
+                connections.close_all()  # this thread's own connection

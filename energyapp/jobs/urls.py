@@ -1,0 +1,5 @@
+from django.urls import path
+
+from energyapp.jobs import views
+
+urlpatterns = [path("jobs/<int:pk>/", views.follow_job, name="follow_job")]

@@ -1,0 +1,246 @@
+"""The one settings file. Everything that differs between installations comes from the environment.
+
+`ENERGYAPP_MODE=local` (the default) needs nothing: SQLite and all state under `var/`. `ENERGYAPP_MODE=production` refuses to
+start without what it needs (see deploy/.env.example).
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    return os.environ.get(f"ENERGYAPP_{name}", default)
+
+
+def env_flag(name: str, default: str = "0") -> bool:
+    return env(name, default).lower() in {"1", "true", "yes", "on"}
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [item.strip() for item in env(name, default).split(",") if item.strip()]
+
+
+def required(name: str) -> str:
+    """The value of a variable that production cannot do without."""
+    if not (value := env(name)):
+        raise ImproperlyConfigured(f"ENERGYAPP_{name} is not set; production needs it (see deploy/.env.example)")
+    return value
+
+
+if (mode := env("MODE", "local")) not in {"local", "production"}:
+    raise ImproperlyConfigured(f"ENERGYAPP_MODE is {mode!r}; expected 'local' or 'production'")
+PRODUCTION = mode == "production"
+
+# ---- State: one folder holds all of it
+
+VAR_DIR = Path(env("VAR", str(BASE_DIR / "var"))).resolve()
+MEDIA_ROOT = Path(env("MEDIA", str(VAR_DIR / "media")))
+STATIC_ROOT = Path(env("STATIC", str(VAR_DIR / "static")))
+MODELS_DIR = Path(env("MODELS", str(VAR_DIR / "models")))
+RUNS_DIR = MEDIA_ROOT / "runs"
+
+
+def local_secret_key() -> str:
+    """Random, made once for this installation, readable by its owner only."""
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    path = VAR_DIR / "secret_key"
+    try:
+        # O_EXCL: of two processes that start at once, one makes the key and the other reads it.
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    return path.read_text()
+
+
+# ---- Security
+
+DEBUG = env_flag("DEBUG")
+SECRET_KEY = required("SECRET_KEY") if PRODUCTION else env("SECRET_KEY") or local_secret_key()
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost")
+CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+
+if PRODUCTION:
+    if DEBUG:
+        raise ImproperlyConfigured("ENERGYAPP_DEBUG is on; production does not start with it")
+    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 10 or "change" in SECRET_KEY.lower():
+        raise ImproperlyConfigured("ENERGYAPP_SECRET_KEY is a default or too short; draw 50 random characters")
+    if not ALLOWED_HOSTS:
+        required("ALLOWED_HOSTS")
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = env_flag("HTTPS_REDIRECT", "1")
+    # The load balancer's health check speaks plain http.
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+    SECURE_HSTS_SECONDS = int(env("HSTS_SECONDS", "31536000"))
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "media-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# ---- Application
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "axes",
+    "csp",
+    "django_htmx",
+    "energyapp.jobs",
+    "annotations",
+    "modeling",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Every page needs a login unless it says otherwise; a forgotten decorator cannot leak labels.
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "energyapp.middleware.private_pages",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "energyapp.urls"
+WSGI_APPLICATION = "energyapp.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "annotations.context.navigation",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ---- Database
+
+DATABASES = {"default": dj_database_url.parse(env("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+if PRODUCTION and not env("DATABASE_URL"):
+    required("DATABASE_URL")
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # A transaction that reads first and writes later would else fail at once when another has written in between.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728; PRAGMA cache_size=-20000;"
+        ),
+    }
+elif env_flag("DB_POOL"):
+    # For the web process only: a pool's threads do not survive the workers' fork.
+    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 16, "timeout": 10}}
+
+# ---- People
+
+AUTH_USER_MODEL = "annotations.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "log_in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "log_in"
+# Someone else's wrong passwords must not lock a person out, nor one person's everybody behind the same proxy.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
+
+# ---- Language and files
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env("TIME_ZONE", "UTC")
+USE_TZ = True
+STATIC_URL = "static/"
+MEDIA_URL = "media/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "energyapp.storage.ModuleManifestStaticFilesStorage"},
+}
+# Audio bytes are sent by nginx from its internal location after our permission check.
+X_ACCEL_REDIRECT = env_flag("X_ACCEL")
+
+# ---- Background work (see docs/adr/0002-the-jobs-table.md)
+
+CELERY_BROKER_URL = required("REDIS_URL") if PRODUCTION else env("REDIS_URL", "redis://127.0.0.1:6379/0")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # Above the longest task, or a slow training would be delivered a second time while it runs.
+    "visibility_timeout": 6 * 60 * 60,
+    "socket_connect_timeout": 2,
+}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2}
+CELERY_TASK_DEFAULT_QUEUE = "upkeep"
+CELERY_TASK_ROUTES = {"features.*": {"queue": "features"}, "jobs.train": {"queue": "train"}}
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    # `expires`: after an outage one run of each is enough, not one for every tick that was missed.
+    "reap": {"task": "upkeep.reap_jobs", "schedule": 10, "options": {"expires": 10}},
+    "features": {"task": "upkeep.enqueue_features", "schedule": 5, "options": {"expires": 5}},
+}
+
+# ---- What operators tune
+
+LABELS_PER_TRACK = int(env("LABELS_PER_TRACK", "1"))
+LEASE_MINUTES = int(env("LEASE_MINUTES", "15"))
+FLAG_SHARE = float(env("FLAG_SHARE", "0.05"))
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
+    "loggers": {"axes": {"level": "WARNING"}},
+}

@@ -1,0 +1,28 @@
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+from annotations.csv_rows import FileRefused, RefusedRows
+from modeling.core.feature_sets import FEATURE_SETS
+from modeling.imports import import_features
+
+
+class Command(BaseCommand):
+    help = "Import ready feature columns (track_uri and the columns of the set), for instance Spotify's."
+
+    def add_arguments(self, parser):
+        parser.add_argument("feature_set", metavar="SET", choices=list(FEATURE_SETS))
+        parser.add_argument("file", type=Path, metavar="FILE.csv")
+        parser.add_argument("--refused", type=Path, metavar="FILE.csv", help="default: beside FILE, ending in .refused.csv")
+
+    def handle(self, *, feature_set: str, file: Path, refused: Path | None, **options):
+        if not file.is_file():
+            raise CommandError(f"There is no file {file}.")
+        report = RefusedRows(refused or file.with_suffix(".refused.csv"))
+        try:
+            counts = import_features(file, feature_set=feature_set, refused=report)
+        except FileRefused as problem:
+            raise CommandError(str(problem)) from None
+        self.stdout.write(f"{counts.rows} rows: {counts.stored} {feature_set} vectors stored, {counts.refused} refused.")
+        if report.count:
+            self.stdout.write(f"Refused rows with their reasons: {report.path}")

@@ -1,0 +1,132 @@
+"""Features, training runs and what they predicted. Numbers come from `modeling.pipeline`, in workers."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q, Subquery
+from django.utils import timezone
+
+from annotations.models import MAX_LEVEL, MIN_LEVEL, AppendOnly, Track, User
+from energyapp.jobs.models import Job
+
+
+class FeatureVector(models.Model):
+    """The numbers of one feature set of one track: float32, little-endian. A cache: may be rebuilt from the audio."""
+
+    track = models.ForeignKey(Track, models.CASCADE, related_name="feature_vectors")
+    feature_set = models.CharField(max_length=40, help_text='Name with version, for instance "signal@1".')
+    values = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            # Set first: training reads whole sets.
+            models.UniqueConstraint(name="feature_vector_one_per_track_and_set", fields=["feature_set", "track"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.feature_set} of {self.track}"
+
+
+class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
+    def succeeded(self):
+        return self.filter(job__status=Job.Status.SUCCEEDED)
+
+    def for_dashboard(self):
+        return self.select_related("job", "requested_by").order_by("pk")
+
+    def live(self) -> TrainingRun | None:
+        """The run whose model is in use: the newest promotion's."""
+        newest = Promotion.objects.order_by("-pk").values("run")[:1]
+        return self.filter(pk=Subquery(newest)).first()
+
+
+class TrainingRun(models.Model):
+    """One training. Its job says how it goes; a run whose job succeeded *is* a model version."""
+
+    job = models.OneToOneField(Job, models.PROTECT, related_name="training_run")
+    requested_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="training_runs")
+    recipe = models.CharField(max_length=40)
+    seed = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    # What training found; all of it is written in the one transaction that ends the job.
+    feature_sets = models.JSONField(default=list, blank=True)
+    code_version = models.CharField(max_length=60, blank=True)
+    dataset_digest = models.CharField(max_length=64, blank=True)
+    artifact = models.CharField(max_length=60, blank=True, help_text="Its folder among the runs.")
+    artifact_digest = models.CharField(max_length=64, blank=True)
+    n_tracks = models.PositiveIntegerField(null=True, blank=True)
+    n_annotations = models.PositiveIntegerField(null=True, blank=True)
+    metrics = models.JSONField(null=True, blank=True)
+
+    objects = TrainingRunQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="run_results_all_or_none",
+                condition=Q(artifact_digest="", dataset_digest="", metrics__isnull=True, n_tracks__isnull=True)
+                | ~Q(artifact_digest="") & ~Q(dataset_digest="") & Q(metrics__isnull=False, n_tracks__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk}"
+
+    @property
+    def is_live(self) -> bool:
+        newest = Promotion.objects.order_by("-pk").values_list("run", flat=True).first()
+        return newest == self.pk
+
+
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    def held_out(self):
+        """Made by models that had not seen the track's label: the only ones that say anything about error."""
+        return self.exclude(part=Prediction.Part.FINAL)
+
+
+class Prediction(models.Model):
+    """What a run says of one track. A labelled track has the held-out one too, from a model that had not seen its label."""
+
+    class Part(models.TextChoices):
+        OUT_OF_FOLD = "out-of-fold"
+        SLICE = "slice", "evaluation slice"
+        FINAL = "final", "final model"
+
+    run = models.ForeignKey(TrainingRun, models.CASCADE, related_name="predictions")
+    track = models.ForeignKey(Track, models.CASCADE, related_name="predictions")
+    part = models.CharField(max_length=11, choices=Part)
+    true_level = models.PositiveSmallIntegerField(null=True, help_text="The track's label when the run was made.")
+    score = models.FloatField(help_text="Before the decision, in levels.")
+    level = models.PositiveSmallIntegerField()
+
+    objects = PredictionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="prediction_one_per_run_track_and_part", fields=["run", "track", "part"]),
+            models.CheckConstraint(name="prediction_level_in_scale", condition=Q(level__gte=MIN_LEVEL, level__lte=MAX_LEVEL)),
+            models.CheckConstraint(
+                name="prediction_part_known", condition=Q(part__in=["out-of-fold", "slice", "final"])
+            ),
+            models.CheckConstraint(
+                name="prediction_held_out_has_its_truth", condition=Q(part="final") | Q(true_level__isnull=False)
+            ),
+        ]
+        indexes = [models.Index(name="prediction_cell", fields=["run", "true_level", "level"])]
+
+    def __str__(self) -> str:
+        return f"{self.run}: {self.track} is {self.level}"
+
+
+class Promotion(AppendOnly):
+    """A run was put to use. Append-only; the newest holds, and going back is one more row."""
+
+    run = models.ForeignKey(TrainingRun, models.PROTECT, related_name="promotions")
+    promoted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, help_text="Nobody: the first model is promoted by itself."
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.run} promoted"
