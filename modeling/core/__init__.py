@@ -1,0 +1,1 @@
+"""Numerics: audio, features, metrics, recipes, evaluation. No web framework: a script can use it."""
