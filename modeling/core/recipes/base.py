@@ -1,0 +1,76 @@
+"""What every recipe promises."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from modeling.core.metrics import Floats, Levels
+
+
+class Recipe(ABC):
+    """A way to learn levels from features, with everything it needs inside: scaling, resampling, decision.
+
+    Parameters
+    ----------
+    seed : int
+        All randomness of `fit`: the same seed and rows give the same model.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.seed = seed
+
+    @abstractmethod
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from labelled tracks.
+
+        Parameters
+        ----------
+        X : shape (n_tracks, n_features), float
+            Finite.
+        y : shape (n_tracks,), float
+            In levels, 1..10; may lie between levels (a consensus).
+        groups : shape (n_tracks,), optional
+            Artists. What is held out inside `fit` is held out by whole groups; without them every row is its own.
+        sample_weight : shape (n_tracks,), float >= 0, optional
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit, there are no rows, or a value is not finite.
+        """
+
+    @abstractmethod
+    def predict(self, X: ArrayLike) -> Levels:
+        """Levels 1..10, shape (n_tracks,)."""
+
+    @abstractmethod
+    def predict_score(self, X: ArrayLike) -> Floats:
+        """Continuous predictions in levels, within [1, 10], shape (n_tracks,): for ranking and residuals."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the fitted model into an existing, empty folder, as data (JSON, npz...), never as pickles."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote. The loaded model predicts exactly the same."""
+
+
+def save_arrays(path: Path, **arrays: Any) -> None:
+    """Write an npz of plain arrays."""
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read an npz of plain arrays; ValueError where it holds pickled objects."""
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
