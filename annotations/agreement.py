@@ -9,9 +9,10 @@ def ordinal_alpha(track_index: ArrayLike, annotator_index: ArrayLike, level: Arr
 
         alpha = 1 - observed disagreement / expected disagreement
 
-    Observed: over pairs of annotations of the same track. Expected: over all pairs of annotations that have a partner. The distance
-    of two levels is the number of annotations between them (their own counted half), squared: it asks only for an order, not for
-    equal steps. Tracks with one annotation say nothing about agreement and are left out; annotators may label different tracks.
+    Observed: over pairs of annotations of the same track. Expected: over all pairs of annotations that have a
+    partner. The distance of two levels is the number of annotations between them (their own counted half), squared:
+    it asks only for an order, not for equal steps. Tracks with one annotation say nothing about agreement and are
+    left out; annotators may label different tracks.
 
     Parameters
     ----------
@@ -23,14 +24,16 @@ def ordinal_alpha(track_index: ArrayLike, annotator_index: ArrayLike, level: Arr
     Returns
     -------
     float
-        1 is perfect agreement, 0 is what chance would give, below 0 is systematic disagreement; .8 is commonly asked for, .667 the
-        least for tentative conclusions (Krippendorff). NaN where it is undefined: no track has two annotations, or all
-        annotations that count are the same level, so that agreement cannot be told from having one answer only.
+        1 is perfect agreement, 0 is what chance would give, below 0 is systematic disagreement; .8 is commonly asked
+        for, .667 the least for tentative conclusions (Krippendorff). NaN where it is undefined: no track has two
+        annotations, or all annotations that count are the same level, so that agreement cannot be told from having
+        one answer only.
 
     Raises
     ------
     ValueError
-        If shapes differ, a level is not finite, or an annotator has two annotations of a track: pass the current one only.
+        If shapes differ, a level is not finite, or an annotator has two annotations of a track: pass the current one
+        only.
 
     References
     ----------

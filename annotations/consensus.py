@@ -1,7 +1,7 @@
 """Several annotations of a track -> one level.
 
-Two answers: `median_level`, which everybody can check by hand and which is a track's level in the product, and `estimate`, which
-knows that annotators differ and is what a model may learn from.
+Two answers: `median_level`, which everybody can check by hand and which is a track's level in the product, and
+`estimate`, which knows that annotators differ and is what a model may learn from.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,14 @@ MIN_LEVEL, MAX_LEVEL = 1, 10
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-# Everything about an annotator counts as if that many more labels had been seen of one without bias, with scale 1 and usual noise.
+# Everything about an annotator counts as if that many more labels had been seen of one without bias, with scale 1 and
+# usual noise.
 SHRINKAGE_LABELS = 10
-# Usual noise, in levels: one person against the mean of ten is 1.0 to 1.3 levels off (emoMusic, on ten levels).
+# Usual noise, in levels: a round figure to start from, outweighed by an annotator's own labels after the first ten.
 USUAL_NOISE = 1.0
-# How much of the labels' prior the final level keeps, where no prediction is given: enough to keep a track that only an annotator
-# without information labelled near the middle, too little (2 to 5 % of a usual label) to pull rare levels there.
-PRIOR_SHARE = 0.1
+# Weight of the middle in the final level where no prediction is given, in usual labels: enough to keep a track that
+# was labelled only by somebody who answers at random near the middle, too little to pull rare levels there.
+MIDDLE_LABELS = 0.025
 # An annotator who answers at random has a scale near 0; below this one nothing changes but the arithmetic.
 MIN_SCALE = 0.05
 TOLERANCE = 1e-3  # levels
@@ -50,8 +51,9 @@ class Consensus:
     level : shape (n_tracks,), float in [1, 10]
         The estimated level; NaN for a track nobody annotated.
     spread : shape (n_tracks,), float >= 0
-        How far the track's annotations lie apart after each annotator's bias and scale, in units of their noise: about 1 is usual,
-        2 and more says that the track itself is ambiguous, or that a label is wrong. NaN with fewer than two annotations.
+        How far the track's annotations lie apart after each annotator's bias and scale, in units of their noise:
+        about 1 is usual, 2 and more says that the track itself is ambiguous, or that a label is wrong. NaN with fewer
+        than two annotations.
     bias : shape (n_annotators,), float
         In levels, at the middle of the scale in use (the mean annotation): + labels higher than others.
     scale : shape (n_annotators,), float > 0
@@ -80,14 +82,15 @@ def estimate(
     Expectation maximisation. E: every level_t is normal, given the annotators, with
 
         precision_t = 1 / tau^2 + sum over a of scale_a^2 / noise_a^2
-        mean_t = mu + (sum over a of scale_a (annotation - mu - bias_a) / noise_a^2) / precision_t        (without a prior)
+        mean_t = mu + (sum over a of scale_a (annotation - mu - bias_a) / noise_a^2) / precision_t    (no prior)
 
-    M: bias_a and scale_a by linear regression of a's annotations on the expected levels (their uncertainty included), noise_a from
-    the residuals, each as if 10 more labels by a usual annotator had been seen; tau and tau_prior from the levels. Annotators with
-    few labels therefore stay usual ones, and the estimate falls back to the mean of the annotations.
+    M: bias_a and scale_a by linear regression of a's annotations on the expected levels (their uncertainty included),
+    noise_a from the residuals, each as if 10 more labels by a usual annotator had been seen; tau and tau_prior from
+    the levels. Annotators with few labels therefore stay usual ones, and the estimate falls back to the mean of the
+    annotations.
 
-    In the end, where no prior is given, a track's own prior N(mu, tau^2) is taken back to a tenth: estimates pulled to the middle
-    have the lower squared error, but miss the rare levels.
+    In the end, where no prior is given, 1 / tau^2 is replaced by the weight of a fortieth of a usual label: estimates
+    pulled to the middle have the lower squared error, but miss the rare levels.
 
     Parameters
     ----------
@@ -96,8 +99,8 @@ def estimate(
     level : shape (n_annotations,), float
         In levels, 1..10.
     prior : shape (n_tracks,), float, optional
-        What a model says of each track, in levels, NaN where it says nothing. **Out-of-fold**: a model that learnt from these
-        annotations would confirm them. Its error, tau_prior, is estimated here; it need not be good.
+        What a model says of each track, in levels, NaN where it says nothing. **Out-of-fold**: a model that learnt
+        from these annotations would confirm them. Its error, tau_prior, is estimated here; it need not be good.
 
     Raises
     ------
@@ -106,13 +109,13 @@ def estimate(
 
     References
     ----------
-    Dawid and Skene, Applied Statistics 1979, is the same for unordered classes; with ten ordered levels and few labels an
-    annotator its 90 parameters each cannot be estimated.
+    Dawid and Skene, Applied Statistics 1979, is the same for unordered classes; with ten ordered levels and few
+    labels an annotator its 90 parameters each cannot be estimated.
 
     Examples
     --------
     >>> estimate([0, 0, 1], [0, 1, 0], [4, 4, 4]).level.round(2)
-    array([4., 4., 4.])
+    array([4., 4.])
     """
     tracks, annotators, annotation = _checked(track_index, annotator_index, level)
     n_tracks = int(tracks.max()) + 1 if prior is None else len(np.asarray(prior))
@@ -156,8 +159,8 @@ class _Fit:
         return max(float(np.abs(new - old).max()) for new, old in zip(after, before, strict=True))
 
     def final_level(self) -> Floats:
-        share = np.where(self.has_prior, 1 / self.prior_variance, PRIOR_SHARE / self.level_variance)
-        return self._expected_level(share)[0]
+        precision = np.where(self.has_prior, 1 / self.prior_variance, MIDDLE_LABELS / USUAL_NOISE**2)
+        return self._expected_level(precision)[0]
 
     def spread(self) -> Floats:
         """Root of the standardised squared residuals per degree of freedom, around the annotations' own best level."""
@@ -205,7 +208,7 @@ class _Fit:
         self.variance = (total + SHRINKAGE_LABELS * USUAL_NOISE**2) / n
 
     def _per_annotator(self, values: Floats) -> Floats:
-        return np.bincount(self.annotators, values, minlength=len(self.n_labels))
+        return np.bincount(self.annotators, values, minlength=len(self.n_labels)).astype(np.float64)
 
 
 def _checked(track_index: ArrayLike, annotator_index: ArrayLike, level: ArrayLike) -> tuple[Indices, Indices, Floats]:
