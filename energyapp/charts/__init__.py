@@ -1,0 +1,22 @@
+"""Numbers -> SVG markup: pure functions without models, requests or settings.
+
+Every drawing carries classes instead of colours (static/css/charts.css paints them in both themes), a label for those
+who cannot see it, and a `<title>` for each value. Links are optional; all text is escaped.
+"""
+
+from energyapp.charts.bars import share_bar, value_bar
+from energyapp.charts.histogram import level_histogram
+from energyapp.charts.line import Point, line_with_band
+from energyapp.charts.matrix import confusion_matrix
+from energyapp.charts.scatter import ScatterPoint, scatter
+
+__all__ = [
+    "Point",
+    "ScatterPoint",
+    "confusion_matrix",
+    "level_histogram",
+    "line_with_band",
+    "scatter",
+    "share_bar",
+    "value_bar",
+]

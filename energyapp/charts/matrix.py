@@ -1,0 +1,94 @@
+"""A confusion matrix as a heat map."""
+
+from collections.abc import Callable, Sequence
+
+from django.utils.safestring import SafeString
+
+from energyapp.charts.scale import require_finite
+from energyapp.charts.svg import drawing, tag, text, titled
+
+CELL, GAP = 31.0, 1.5
+LEFT, TOP, BOTTOM = 44.0, 26.0, 22.0
+# The ink on the strongest cell keeps a contrast of 4.5:1 up to here, in both themes (.cell in charts.css).
+MAX_OPACITY = 0.7
+MIN_OPACITY = 0.06
+
+
+def confusion_matrix(
+    counts: Sequence[Sequence[float]],
+    *,
+    label: str,
+    href: Callable[[int, int], str | None] | None = None,
+    row_name: str = "true",
+    column_name: str = "predicted",
+) -> SafeString:
+    """Per cent of each row, numbered from 1; the colour is the stronger the larger the per cent.
+
+    Parameters
+    ----------
+    counts : shape (n_levels, n_levels), >= 0
+        Row: what is true; column: what was predicted.
+    href : callable (row, column) -> str or None, optional
+        Where a click on a cell that is not empty leads; row and column count from 1.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is empty or not square, or a count is negative or not finite.
+    """
+    _check(counts)
+    n = len(counts)
+    strongest = max((max(row) / sum(row) for row in counts if sum(row)), default=1.0)
+    cells = []
+    for i, row in enumerate(counts):
+        for j, count in enumerate(row):
+            if not count:
+                cells.append(tag("rect", class_="cell empty", **_box(i, j)))
+                continue
+            share = count / sum(row)
+            percent = f"{100 * share:.0f}" if share >= 0.005 else "<1"
+            title = f"{row_name} {i + 1}, {column_name} {j + 1}: {count:g} of {sum(row):g} ({percent} %)"
+            cells.append(_cell(i, j, share / strongest, percent, title, href(i + 1, j + 1) if href else None))
+    width, height = LEFT + n * CELL + 4, TOP + n * CELL + BOTTOM
+    return drawing(
+        *cells,
+        *(text(i + 1, x=LEFT - 9, y=_middle(i, TOP) + 4, anchor="end", class_="") for i in range(n)),
+        *(text(j + 1, x=_middle(j, LEFT), y=TOP - 8, class_="") for j in range(n)),
+        text(f"{column_name} →", x=_middle(n / 2 - 0.5, LEFT), y=height - 6),
+        tag("text", f"← {row_name}", class_="tick", text_anchor="middle", transform=_upright(TOP + n * CELL / 2)),
+        width=width,
+        height=height,
+        label=f"{label}: per cent of each {row_name} level, by {column_name} level",
+        class_="matrix",
+        has_links=href is not None,
+    )
+
+
+def _check(counts: Sequence[Sequence[float]]) -> None:
+    if not len(counts) or any(len(row) != len(counts) for row in counts):
+        raise ValueError(f"counts must be a square matrix, found rows of length {[len(row) for row in counts]}")
+    flat = [count for row in counts for count in row]
+    require_finite(flat, "counts")
+    if min(flat) < 0:
+        raise ValueError(f"counts must be >= 0, found {min(flat)}")
+
+
+def _cell(i: int, j: int, intensity: float, percent: str, title: str, href: str | None) -> SafeString:
+    opacity = MIN_OPACITY + (MAX_OPACITY - MIN_OPACITY) * intensity
+    # Written here: two decimals, one more than a coordinate has.
+    shape = tag("rect", class_="cell", fill_opacity=f"{opacity:.2f}", **_box(i, j))
+    value = text(percent, x=_middle(j, LEFT), y=_middle(i, TOP) + 4, class_="value")
+    return titled(title, shape, value, href=href)
+
+
+def _box(i: int, j: int) -> dict[str, float]:
+    side = CELL - GAP
+    return {"x": LEFT + j * CELL + GAP / 2, "y": TOP + i * CELL + GAP / 2, "width": side, "height": side, "rx": 4.0}
+
+
+def _middle(i: float, offset: float) -> float:
+    return offset + (i + 0.5) * CELL
+
+
+def _upright(y: float) -> str:
+    return f"translate(11 {y:g}) rotate(-90)"
