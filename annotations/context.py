@@ -3,11 +3,16 @@ from typing import Any
 from django.http import HttpRequest
 
 from annotations.models import Flag
+from annotations.roles import ADMIN, ANNOTATOR, LEAD
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """The number beside "Review" in the navigation, for those who see that link."""
+    """Who is logged in, and the number beside "Review" for those who see that link."""
     user = getattr(request, "user", None)
-    if user is None or not user.has_perm("annotations.view_flag"):
+    if user is None or not user.is_authenticated:
         return {}
-    return {"n_open_flags": Flag.objects.open().reviewable_by(user).count}
+    groups = {group.name for group in user.groups.all()}
+    context: dict[str, Any] = {"role": next((role for role in (ADMIN, LEAD, ANNOTATOR) if role in groups), "")}
+    if user.has_perm("annotations.view_flag"):
+        context["n_open_flags"] = Flag.objects.open().reviewable_by(user).count()
+    return context

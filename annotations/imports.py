@@ -42,7 +42,7 @@ class TrackRow:
     preview: str
     audio: Path | None
     annotator_id: str
-    level: int | None
+    level: int | None  # None: the row only names a track
     title: str = ""
     artist: str = ""
     genres: tuple[str, ...] = field(default=())
@@ -168,8 +168,7 @@ def _audio_path(preview: str, folder: Path | None) -> Path | None:
 def _store(batch: list[TrackRow], counts: ImportCounts, *, is_synthetic: bool) -> None:
     tracks = _store_tracks(batch, counts, is_synthetic=is_synthetic)
     _store_genres(batch, tracks)
-    _store_annotations([row for row in batch if row.level is not None], tracks, counts)
-    counts.unchanged += sum(row.level is None for row in batch)
+    _store_annotations(batch, tracks, counts)
 
 
 def _store_tracks(batch: list[TrackRow], counts: ImportCounts, *, is_synthetic: bool) -> dict[str, Track]:
@@ -226,7 +225,7 @@ def _store_genres(batch: list[TrackRow], tracks: dict[str, Track]) -> None:
 
 
 def _store_annotations(rows: list[TrackRow], tracks: dict[str, Track], counts: ImportCounts) -> None:
-    annotators = _annotators({row.annotator_id for row in rows})
+    annotators = _annotators({row.annotator_id for row in rows if row.level is not None})
     seen = set(
         Annotation.objects.filter(submission_id__in=[row.submission_id for row in rows]).values_list(
             "submission_id", flat=True
@@ -234,9 +233,14 @@ def _store_annotations(rows: list[TrackRow], tracks: dict[str, Track], counts: I
     )
     current = {
         (annotation.track_id, annotation.annotator_id): annotation
-        for annotation in Annotation.objects.current().filter(track__in=tracks.values(), annotator__in=annotators.values())
+        for annotation in Annotation.objects.current().filter(
+            track__in=tracks.values(), annotator__in=annotators.values()
+        )
     }
     for row in rows:
+        if row.level is None:
+            counts.unchanged += 1
+            continue
         key = tracks[row.uri].pk, annotators[row.annotator_id].pk
         before = current.get(key)
         if row.submission_id in seen or (before and before.level == row.level):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from base64 import b64encode
 from typing import Any
 
 from django.conf import settings
@@ -36,7 +37,9 @@ class AppendOnly(models.Model):
 class User(AbstractUser):
     """Somebody who labels, leads or administers. Imported annotators have an alias and no usable password."""
 
-    alias = models.CharField(max_length=100, unique=True, null=True, blank=True, help_text="annotator_id in imported files")
+    alias = models.CharField(
+        max_length=100, unique=True, null=True, blank=True, help_text="annotator_id in imported files"
+    )
     is_demo = models.BooleanField(default=False, help_text="Made by make_demo; production refuses to start with one.")
 
     @property
@@ -60,7 +63,9 @@ class TrackQuerySet(models.QuerySet["Track"]):
 
     def in_training(self):
         """Not excluded by a lead."""
-        excluded = Decision.objects.newest().filter(verdict=Decision.Verdict.EXCLUDE, flag__annotation__track=OuterRef("pk"))
+        excluded = Decision.objects.newest().filter(
+            verdict=Decision.Verdict.EXCLUDE, flag__annotation__track=OuterRef("pk")
+        )
         return self.filter(~Exists(excluded))
 
     def awaiting_second_opinion(self):
@@ -74,7 +79,12 @@ class TrackQuerySet(models.QuerySet["Track"]):
         skipped = Skip.objects.filter(annotator=annotator, track=OuterRef("pk"))
         # Counted in a subquery: Postgres refuses FOR UPDATE on a grouped query.
         n_annotations = Subquery(
-            Annotation.objects.current().filter(track=OuterRef("pk")).order_by().values("track").annotate(n=Count("*")).values("n")
+            Annotation.objects.current()
+            .filter(track=OuterRef("pk"))
+            .order_by()
+            .values("track")
+            .annotate(n=Count("*"))
+            .values("n")
         )
         asked = Exists(Track.objects.awaiting_second_opinion().filter(pk=OuterRef("pk")))
         return (
@@ -130,7 +140,8 @@ class Track(models.Model):
         constraints = [
             models.CheckConstraint(name="track_has_uri", condition=~Q(uri="")),
             models.CheckConstraint(
-                name="track_audio_state_known", condition=Q(audio_state__in=["none", "not fetched", "waiting", "ready", "bad"])
+                name="track_audio_state_known",
+                condition=Q(audio_state__in=["none", "not fetched", "waiting", "ready", "bad"]),
             ),
             models.CheckConstraint(
                 name="track_bad_audio_has_a_reason",
@@ -145,6 +156,11 @@ class Track(models.Model):
 
     def __str__(self) -> str:
         return self.title or self.uri
+
+    @property
+    def peaks_base64(self) -> str:
+        """For the page's canvas: 1.3 KB that need no request of their own."""
+        return b64encode(self.peaks).decode()
 
 
 class Lease(models.Model):
@@ -191,12 +207,18 @@ class Annotation(AppendOnly):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(name="annotation_level_in_scale", condition=Q(level__gte=MIN_LEVEL, level__lte=MAX_LEVEL)),
+            models.CheckConstraint(
+                name="annotation_level_in_scale", condition=Q(level__gte=MIN_LEVEL, level__lte=MAX_LEVEL)
+            ),
             # With `supersedes` one-to-one, this makes every history a single chain.
             models.UniqueConstraint(
-                name="annotation_one_root_per_track_and_annotator", fields=["annotator", "track"], condition=Q(supersedes=None)
+                name="annotation_one_root_per_track_and_annotator",
+                fields=["annotator", "track"],
+                condition=Q(supersedes=None),
             ),
-            models.CheckConstraint(name="annotation_source_known", condition=Q(source__in=["label", "review", "import"])),
+            models.CheckConstraint(
+                name="annotation_source_known", condition=Q(source__in=["label", "review", "import"])
+            ),
         ]
         indexes = [models.Index(name="annotation_own_history", fields=["annotator", "-created_at"])]
 
@@ -241,7 +263,10 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         """Settled: the label was kept, the track's level was changed or the track excluded, or the annotator relabelled it."""
         newest = Decision.objects.newest()
         decided = newest.filter(
-            Q(verdict__in=[Decision.Verdict.CHANGE, Decision.Verdict.EXCLUDE], flag__annotation__track=OuterRef("annotation__track"))
+            Q(
+                verdict__in=[Decision.Verdict.CHANGE, Decision.Verdict.EXCLUDE],
+                flag__annotation__track=OuterRef("annotation__track"),
+            )
             | Q(verdict=Decision.Verdict.KEEP, flag__annotation=OuterRef("annotation"))
         )
         relabelled = Annotation.objects.filter(supersedes=OuterRef("annotation"))
@@ -332,7 +357,8 @@ class Decision(AppendOnly):
                 | ~Q(verdict="change") & Q(level__isnull=True),
             ),
             models.CheckConstraint(
-                name="decision_blind_level_in_scale", condition=Q(blind_level__gte=MIN_LEVEL, blind_level__lte=MAX_LEVEL)
+                name="decision_blind_level_in_scale",
+                condition=Q(blind_level__gte=MIN_LEVEL, blind_level__lte=MAX_LEVEL),
             ),
             models.CheckConstraint(
                 name="decision_verdict_known", condition=Q(verdict__in=["keep", "change", "ask another", "exclude"])

@@ -51,7 +51,9 @@ def _claim(annotator: User) -> Lease | None:
         held.delete()
     Lease.objects.filter(expires_at__lte=now).delete()
     track = next_track(annotator)
-    return track and Lease.objects.create(track=track, annotator=annotator, taken_at=now, expires_at=expires_at)
+    if track is None:
+        return None
+    return Lease.objects.create(track=track, annotator=annotator, taken_at=now, expires_at=expires_at)
 
 
 @transaction.atomic

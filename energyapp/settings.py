@@ -45,6 +45,8 @@ MEDIA_ROOT = Path(env("MEDIA", str(VAR_DIR / "media")))
 STATIC_ROOT = Path(env("STATIC", str(VAR_DIR / "static")))
 MODELS_DIR = Path(env("MODELS", str(VAR_DIR / "models")))
 RUNS_DIR = MEDIA_ROOT / "runs"
+# `modeling.core` knows no Django: it looks for the convnet's weights where the environment says.
+os.environ.setdefault("ENERGYAPP_MODELS", str(MODELS_DIR))
 
 
 def local_secret_key() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q, Subquery
@@ -74,6 +76,13 @@ class TrainingRun(models.Model):
         return f"run {self.pk}"
 
     @property
+    def results(self) -> dict[str, Any]:
+        """The metrics of a run that succeeded, by held-out part."""
+        if self.metrics is None:
+            raise ValueError(f"{self} has no results: its job is {self.job.status}")
+        return self.metrics
+
+    @property
     def is_live(self) -> bool:
         newest = Promotion.objects.order_by("-pk").values_list("run", flat=True).first()
         return newest == self.pk
@@ -105,7 +114,9 @@ class Prediction(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(name="prediction_one_per_run_track_and_part", fields=["run", "track", "part"]),
-            models.CheckConstraint(name="prediction_level_in_scale", condition=Q(level__gte=MIN_LEVEL, level__lte=MAX_LEVEL)),
+            models.CheckConstraint(
+                name="prediction_level_in_scale", condition=Q(level__gte=MIN_LEVEL, level__lte=MAX_LEVEL)
+            ),
             models.CheckConstraint(
                 name="prediction_part_known", condition=Q(part__in=["out-of-fold", "slice", "final"])
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from modeling.training_data import TrainingData, read_training_data
 # A file that kills its worker comes back to the next one; after this many it is the file.
 MAX_FEATURE_ATTEMPTS = 3
 BULK_SIZE = 2_000
+# What the loop button of the player repeats: the part that annotators are told to judge; of a short clip a third.
+LOUDEST_PART_S = 25
 # Share of a training that cross-validation takes, for the progress bar.
 CROSS_VALIDATION_SHARE = 0.8
 
@@ -74,10 +77,11 @@ def _can_compute(feature_set: str) -> bool:
 def _store_features(track: Track, waveform: np.ndarray, vectors: list[FeatureVector]) -> None:
     # Two workers may have computed the same: the vectors are equal, either may stay.
     FeatureVector.objects.bulk_create(vectors, ignore_conflicts=True)
-    loudest_start_s, loudest_end_s = audio.loudest_part(waveform)
+    duration_s = audio.duration_s(waveform)
+    loudest_start_s, loudest_end_s = audio.loudest_part(waveform, min(LOUDEST_PART_S, duration_s / 3))
     Track.objects.filter(pk=track.pk).update(
         audio_state=Track.AudioState.READY,
-        duration_s=audio.duration_s(waveform),
+        duration_s=duration_s,
         peaks=audio.peaks(waveform),
         loudest_start_s=loudest_start_s,
         loudest_end_s=loudest_end_s,
@@ -148,9 +152,7 @@ def _metrics(data: TrainingData, evaluation: Evaluation) -> dict[str, Any]:
 def _part_metrics(data: TrainingData, predicted: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
     truth, level = data.true_level[rows], predicted[rows]
     genres = [data.genres[row] for row in np.flatnonzero(rows)]
-    return summary(truth, level) | {
-        "by_genre": {name: {"n": row.n, "mae": row.mae} for name, row in by_group(truth, level, genres).items()}
-    }
+    return summary(truth, level) | {"by_genre": [asdict(genre) for genre in by_group(truth, level, genres)]}
 
 
 def _write_artifact(
@@ -202,7 +204,11 @@ def code_version() -> str:
     """The commit that runs, where the code is a checkout; else the release."""
     try:
         commit = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], cwd=settings.BASE_DIR, capture_output=True, text=True, check=True
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=settings.BASE_DIR,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return energyapp.__version__

@@ -114,7 +114,9 @@ class _Evidence:
         return {
             "score": round(score, 2),
             "level": int(self.evaluation.level[row]),
-            "interval": [round(float(np.clip(score + error, MIN_LEVEL, MAX_LEVEL)), 1) for error in (self.low, self.high)],
+            "interval": [
+                round(float(np.clip(score + error, MIN_LEVEL, MAX_LEVEL)), 1) for error in (self.low, self.high)
+            ],
             "belief": self._belief(score),
             "bias": round(bias, 2),
             "n_labels": self.n_labels[int(self.data.annotator_index[index])],

@@ -45,12 +45,16 @@ class Job(models.Model):
 
     kind = models.CharField(max_length=40)
     arguments = models.JSONField(default=dict, blank=True)
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="jobs")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="jobs"
+    )
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     attempt = models.PositiveSmallIntegerField(default=0)
     token = models.UUIDField(null=True, blank=True)
     progress = models.FloatField(default=0, help_text="Share done, 0 to 1.")
-    message = models.CharField(max_length=200, blank=True, help_text="What it does now, or one sentence on how it ended.")
+    message = models.CharField(
+        max_length=200, blank=True, help_text="What it does now, or one sentence on how it ended."
+    )
     error = models.TextField(blank=True, help_text="The traceback, for admins.")
     created_at = models.DateTimeField(default=timezone.now)
     published_at = models.DateTimeField(null=True, blank=True)
@@ -71,7 +75,9 @@ class Job(models.Model):
             models.UniqueConstraint(
                 name="job_one_live_of_a_kind", fields=["kind"], condition=Q(status__in=["queued", "running"])
             ),
-            models.CheckConstraint(name="job_status_known", condition=Q(status__in=["queued", "running", "succeeded", "failed"])),
+            models.CheckConstraint(
+                name="job_status_known", condition=Q(status__in=["queued", "running", "succeeded", "failed"])
+            ),
             models.CheckConstraint(name="job_progress_is_a_share", condition=Q(progress__gte=0, progress__lte=1)),
             models.CheckConstraint(
                 name="job_running_is_held_and_beats",

@@ -12,7 +12,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("file", type=Path, metavar="FILE.csv")
         parser.add_argument("--audio-dir", type=Path, metavar="DIR", help="where track_preview_url is a file name")
-        parser.add_argument("--refused", type=Path, metavar="FILE.csv", help="default: beside FILE, ending in .refused.csv")
+        parser.add_argument(
+            "--refused", type=Path, metavar="FILE.csv", help="default: beside FILE, ending in .refused.csv"
+        )
 
     def handle(self, *, file: Path, audio_dir: Path | None, refused: Path | None, **options):
         if not file.is_file():

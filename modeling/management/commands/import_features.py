@@ -13,7 +13,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("feature_set", metavar="SET", choices=list(FEATURE_SETS))
         parser.add_argument("file", type=Path, metavar="FILE.csv")
-        parser.add_argument("--refused", type=Path, metavar="FILE.csv", help="default: beside FILE, ending in .refused.csv")
+        parser.add_argument(
+            "--refused", type=Path, metavar="FILE.csv", help="default: beside FILE, ending in .refused.csv"
+        )
 
     def handle(self, *, feature_set: str, file: Path, refused: Path | None, **options):
         if not file.is_file():
@@ -23,6 +25,8 @@ class Command(BaseCommand):
             counts = import_features(file, feature_set=feature_set, refused=report)
         except FileRefused as problem:
             raise CommandError(str(problem)) from None
-        self.stdout.write(f"{counts.rows} rows: {counts.stored} {feature_set} vectors stored, {counts.refused} refused.")
+        self.stdout.write(
+            f"{counts.rows} rows: {counts.stored} {feature_set} vectors stored, {counts.refused} refused."
+        )
         if report.count:
             self.stdout.write(f"Refused rows with their reasons: {report.path}")

@@ -1,0 +1,41 @@
+from django import forms
+
+from annotations.models import MAX_LEVEL, MIN_LEVEL, Decision, Skip
+
+
+class LevelField(forms.IntegerField):
+    def __init__(self, **kwargs):
+        super().__init__(min_value=MIN_LEVEL, max_value=MAX_LEVEL, **kwargs)
+
+
+class LabelForm(forms.Form):
+    track_id = forms.IntegerField()
+    submission_id = forms.UUIDField()
+    level = LevelField()
+    listened_s = forms.FloatField(required=False, min_value=0)
+
+
+class SkipForm(forms.Form):
+    track_id = forms.IntegerField()
+    reason = forms.ChoiceField(choices=Skip.Reason)
+
+
+class OpinionForm(forms.Form):
+    submission_id = forms.UUIDField()
+    level = LevelField()
+
+
+class DecisionForm(forms.Form):
+    """Either a verdict, or a level, which means: change to it."""
+
+    verdict = forms.ChoiceField(choices=Decision.Verdict, required=False)
+    level = LevelField(required=False)
+    note = forms.CharField(required=False, max_length=500)
+
+    def clean(self):
+        cleaned = super().clean() or {}
+        changes = cleaned.get("level") is not None
+        cleaned["verdict"] = cleaned.get("verdict") or (Decision.Verdict.CHANGE if changes else "")
+        if not cleaned["verdict"] or changes != (cleaned["verdict"] == Decision.Verdict.CHANGE):
+            raise forms.ValidationError("Choose one: keep, a level to change to, ask another, or exclude.")
+        return cleaned

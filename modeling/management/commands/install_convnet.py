@@ -1,0 +1,41 @@
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from modeling import services
+from modeling.core import convnet
+from modeling.core.feature_sets import FEATURE_SETS
+
+
+class Command(BaseCommand):
+    help = (
+        "Install the weights of the transfer-feature convnet: fetched from their public repository, or from a file. "
+        "They state no licence, so this product does not ship them."
+    )
+
+    def add_arguments(self, parser):
+        source = parser.add_mutually_exclusive_group()
+        source.add_argument("--file", type=Path, help="model_best.hdf5, where the network is closed")
+        source.add_argument("--fetch", action="store_true", help="from the public repository (the default)")
+        parser.add_argument("--optional", action="store_true", help="going on without them is no error")
+        parser.add_argument("--timeout", type=float, default=5, metavar="SECONDS")
+
+    def handle(self, *, file: Path | None, optional: bool, timeout: float, **options):
+        folder = settings.MODELS_DIR
+        if convnet.is_installed(folder):
+            self.stdout.write("The transfer convnet is installed already.")
+            return
+        try:
+            if file:
+                convnet.install(file, folder)
+            else:
+                convnet.fetch(folder, timeout_s=timeout)
+        except convnet.ConvnetUnavailable as problem:
+            hint = "Later: manage.py install_convnet --file model_best.hdf5"
+            if not optional:
+                raise CommandError(f"{problem} {hint}") from None
+            self.stdout.write(f"Going on without the 160 transfer features: {problem} {hint}")
+            return
+        n_tracks = services.enqueue_missing_features(feature_set_key=FEATURE_SETS["transfer"].key)
+        self.stdout.write(f"The transfer convnet is installed; {n_tracks} tracks were queued for its features.")
