@@ -1,0 +1,205 @@
+"""What tests share: people by role, audio, the real data where it is, a real server, a real browser, a real Redis."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+
+from tests.factories import AdminFactory, AnnotatorFactory, LeadFactory
+from tests.processes import Redis, WebServer, free_port, start_worker
+
+ROOT = Path(__file__).resolve().parent.parent
+IN_CI = os.environ.get("CI") == "true"
+
+
+# ---- Data
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real music and real labels, which are no part of the product."""
+    folder = Path(os.environ.get("ENERGYAPP_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here; set ENERGYAPP_SHARED_DATA to the folder with the real data")
+    return folder
+
+
+# ---- Database
+
+
+@pytest.fixture
+def _triggers_come_back():
+    yield
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            for statement in _dropped_triggers:
+                cursor.execute(statement)
+        _dropped_triggers.clear()
+
+
+_dropped_triggers: list[str] = []
+
+
+@pytest.fixture
+def transactional_db(_triggers_come_back, transactional_db):
+    """Between such tests Django empties all tables: on SQLite by DELETE, which append-only history refuses."""
+    yield
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            for name, statement in cursor.fetchall():
+                _dropped_triggers.append(statement)
+                cursor.execute(f"DROP TRIGGER {name}")
+
+
+# ---- People
+
+
+@pytest.fixture
+def annotator(db):
+    return AnnotatorFactory(username="anna")
+
+
+@pytest.fixture
+def lead(db):
+    return LeadFactory(username="lea")
+
+
+@pytest.fixture
+def admin(db):
+    return AdminFactory(username="adam")
+
+
+def logged_in(user) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def as_annotator(annotator) -> Client:
+    return logged_in(annotator)
+
+
+@pytest.fixture
+def as_lead(lead) -> Client:
+    return logged_in(lead)
+
+
+@pytest.fixture
+def as_admin(admin) -> Client:
+    return logged_in(admin)
+
+
+# ---- Real servers
+
+
+@pytest.fixture(scope="session")
+def collected_static() -> None:
+    subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"],
+        cwd=ROOT,
+        check=True,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "energyapp.settings"},
+    )
+
+
+@pytest.fixture(scope="session")
+def web_server(django_db_setup, collected_static) -> Iterator[WebServer]:
+    """The product's own web server, in a process of its own, on this test run's database and state folder."""
+    with WebServer.start(port=free_port(), database=connection.settings_dict) as server:
+        yield server
+
+
+@pytest.fixture
+def server(web_server, transactional_db) -> WebServer:
+    """The running server, with an empty database."""
+    return web_server
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory) -> Iterator[str]:
+    with Redis.start(tmp_path_factory.mktemp("redis")) as redis:
+        yield redis.url
+
+
+@pytest.fixture
+def start_workers(transactional_db, redis_url) -> Iterator[Callable[..., subprocess.Popen]]:
+    """A function that starts a real worker for some queues, on this test's database and a real Redis."""
+    started = []
+
+    def start(queues: str, **environment: str) -> subprocess.Popen:
+        worker = start_worker(queues, redis_url=redis_url, database=connection.settings_dict, **environment)
+        started.append(worker)
+        return worker
+
+    yield start
+    for worker in started:
+        worker.end()
+
+
+# ---- Real browser
+
+
+def _chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium: the system's, else the one that Playwright has installed."""
+    from playwright.sync_api import Error, sync_playwright
+
+    # Its event loop runs in this thread; Django would take us for asynchronous code and refuse the database.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        try:
+            started = playwright.chromium.launch(
+                executable_path=_chromium(),
+                args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-background-networking"],
+            )
+        except Error as problem:
+            if IN_CI:
+                raise
+            pytest.skip(f"no browser can be started: {problem.message.splitlines()[0]}")
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser, server):
+    """`open_page(user, "/label/")`: a page of this user's own session, failing the test on any console error."""
+    contexts, problems = [], []
+
+    def open_as(user, path: str = "/", **context_options):
+        context = browser.new_context(
+            base_url=server.url, **{"viewport": {"width": 1440, "height": 900}, **context_options}
+        )
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        if user is not None:
+            context.add_cookies([{"name": "sessionid", "value": session_of(user), "url": server.url}])
+        page = context.new_page()
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(path)
+        return page
+
+    open_as.problems = problems
+    yield open_as
+    for context in contexts:
+        context.close()
+    assert not problems, f"the browser's console shows {problems}"
+
+
+def session_of(user) -> str:
+    return logged_in(user).cookies[settings.SESSION_COOKIE_NAME].value

@@ -1,0 +1,177 @@
+"""The product's processes as tests need them: a web server, workers and a Redis of their own, ended by their ids."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+from energyapp.serve.checks import find_redis_server
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition: Callable[[], Any], *, timeout_s: float = 30, what: str = "it") -> Any:
+    """The condition's first true value. A real wait with a limit: the only thing a test may do about other processes."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not happen within {timeout_s} s")
+        time.sleep(0.05)
+    return value
+
+
+def database_url(database: dict[str, Any]) -> str:
+    """The address of a test database, for processes that know nothing of the test run."""
+    if "sqlite" in database["ENGINE"]:
+        return f"sqlite:///{database['NAME']}"
+    return f"postgres://{database['USER']}:{database['PASSWORD']}@{quote(database['HOST'], safe='')}:{database['PORT']}/{database['NAME']}"
+
+
+@dataclass
+class Process:
+    """A child in a process group of its own, so that ending it leaves nothing behind."""
+
+    popen: subprocess.Popen
+
+    @classmethod
+    def start(cls, command: list[str], **environment: str) -> Self:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "energyapp.settings", **environment},
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+        )
+        return cls(process)
+
+    def kill(self) -> None:
+        """As a machine that loses power would."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait()
+
+    def end(self) -> None:
+        self.popen.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(timeout=5)
+        self.kill()
+
+
+def start_worker(queues: str, *, redis_url: str, database: dict[str, Any], **environment: str) -> Process:
+    command = [sys.executable, "-m", "celery", "-A", "energyapp", "worker", "-Q", queues, "-c", "1", "-l", "WARNING"]
+    return Process.start(
+        [*command, "-n", f"{queues}-{free_port()}@test", "--without-gossip", "--without-mingle"],
+        ENERGYAPP_DATABASE_URL=database_url(database),
+        ENERGYAPP_REDIS_URL=redis_url,
+        OMP_NUM_THREADS="1",
+        **environment,
+    )
+
+
+@dataclass
+class WebServer:
+    port: int
+    process: Process
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @classmethod
+    @contextlib.contextmanager
+    def start(cls, *, port: int, database: dict[str, Any]) -> Iterator[Self]:
+        options = [
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--blocking-threads",
+            "4",
+            "--no-ws",
+            "--log-level",
+            "error",
+        ]
+        process = Process.start(
+            [sys.executable, "-m", "granian", "--interface", "wsgi", *options, "energyapp.wsgi:application"],
+            ENERGYAPP_DATABASE_URL=database_url(database),
+            ENERGYAPP_REDIS_URL="memory://",
+        )
+        try:
+            wait_until(lambda: answers(port), what="the web server's first answer")
+            yield cls(port, process)
+        finally:
+            process.end()
+
+
+def answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+@dataclass
+class Redis:
+    """A real server on a free port of the loopback, with an append-only file as `make run` has it."""
+
+    port: int
+    folder: Path
+    process: Process
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @classmethod
+    @contextlib.contextmanager
+    def start(cls, folder: Path) -> Iterator[Self]:
+        port = free_port()
+        redis = cls(port, folder, cls._run(folder, port))
+        try:
+            wait_until(redis.listens, what="Redis")
+            yield redis
+        finally:
+            redis.process.end()
+
+    @staticmethod
+    def _run(folder: Path, port: int) -> Process:
+        options = {
+            "port": port,
+            "bind": "127.0.0.1",
+            "dir": folder,
+            "appendonly": "yes",
+            "save": "",
+            "logfile": "redis.log",
+        }
+        return Process.start(
+            [str(find_redis_server()), *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
+        )
+
+    def restart(self) -> None:
+        self.process = self._run(self.folder, self.port)
+        wait_until(self.listens, what="Redis")
+
+    def listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0

@@ -1,0 +1,22 @@
+"""The product's settings, on a state folder of this test run's own: no test touches what `make run` keeps in var/."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_var = tempfile.mkdtemp(prefix="energyapp-test-")
+atexit.register(shutil.rmtree, _var, ignore_errors=True)
+os.environ.pop("ENERGYAPP_MODELS", None)
+os.environ["ENERGYAPP_VAR"] = _var
+
+from energyapp.settings import *  # noqa: E402, F403  (needs the folder)
+from energyapp.settings import DATABASES, STORAGES, VAR_DIR  # noqa: E402
+
+# A file, not memory: browser tests have a real server on the same database.
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Templates need no collected files; the browser tests' server collects and hashes them as production does.
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+CELERY_BROKER_URL = "memory://"
