@@ -96,7 +96,7 @@ def announce(*, port: int, logins_file: Path) -> None:
         logins = json.loads(logins_file.read_text())
         lines += [f"    {role:<10} {login['username']:<12} {login['password']}" for role, login in logins.items()]
     else:
-        lines.append("    Make yourself an account: .venv/bin/python manage.py createsuperuser")
+        lines.append("    Make yourself an account: .venv/bin/python manage.py add_user NAME --role admin")
     print(*lines, "", "  Ctrl-C ends it.", "", sep="\n", flush=True)
 
 

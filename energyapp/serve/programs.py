@@ -78,7 +78,7 @@ def prepare(*options: str) -> Program:
 def web(port: int) -> Program:
     # A thread sends one audio stream at a time, so there are more of them than cores.
     options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "2", "--blocking-threads", "8", "--no-ws"]
-    options += ["--log-level", "warning", "--workers-kill-timeout", "2"]
+    options += ["--log-level", "error", "--workers-kill-timeout", "2"]
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", *options, "energyapp.wsgi:application"]
     return Program(name="web", command=command)
 

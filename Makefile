@@ -1,0 +1,41 @@
+# `make run` and `make test` are all there is to know; each works alone on a fresh machine with Python 3.11 or 3.12 and make.
+# Settings: PORT=8001, PYTHON=/path/to/python3.12, ENERGYAPP_VAR=/where/the/state/lives, ENERGYAPP_DEMO=0 (an empty library).
+
+PY := .venv/bin/python
+LOCK := deploy/with-uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
+	--no-emit-index-url --no-emit-find-links pyproject.toml
+
+.PHONY: run test install lint types lock bench
+
+# `exec`, so that signals reach the process manager and not a shell in front of it.
+run: .venv/.installed-worker
+	@exec $(PY) -m energyapp.serve
+
+test: .venv/.installed-dev
+	@exec $(PY) tests/run.py
+
+install: .venv/.installed-dev
+
+lint: .venv/.installed-dev
+	@$(PY) tests/run.py lint format imports
+
+types: .venv/.installed-dev
+	@$(PY) tests/run.py types
+
+bench: .venv/.installed-dev
+	@$(PY) manage.py bench_features
+
+# The stamps make a second start a matter of seconds. The development lock holds everything the workers need.
+.venv/.installed-dev: requirements-dev.lock deploy/install
+	@deploy/install requirements-dev.lock
+	@touch .venv/.installed-worker $@
+
+.venv/.installed-worker: requirements-worker.lock deploy/install
+	@deploy/install requirements-worker.lock
+	@touch $@
+
+# One resolution for all three, so that what is tested is what runs. An older lock keeps its versions; delete it to renew them.
+lock:
+	$(LOCK) --all-extras -o requirements-dev.lock
+	$(LOCK) --extra ml -c requirements-dev.lock -o requirements-worker.lock
+	$(LOCK) -c requirements-dev.lock -o requirements-web.lock

@@ -1,0 +1,76 @@
+"""`make test`: every check, one after the other, until one fails. `tests/run.py lint types` runs the steps named."""
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+PYTHON = sys.executable
+PYTEST = [PYTHON, "-m", "pytest", "-q", "-n", "auto"]
+# What talks to the database, for a second run on Postgres.
+DATABASE_TESTS = ["tests/annotations", "tests/jobs", "tests/modeling", "--ignore=tests/modeling/core"]
+# What settings refuse to start without; nothing connects to these.
+PRODUCTION = {
+    "ENERGYAPP_MODE": "production",
+    "ENERGYAPP_SECRET_KEY": secrets.token_urlsafe(50),
+    "ENERGYAPP_DATABASE_URL": "postgres://nobody@127.0.0.1/none",
+    "ENERGYAPP_REDIS_URL": "redis://127.0.0.1:1/0",
+    "ENERGYAPP_ALLOWED_HOSTS": "energy.example.org",
+    "ENERGYAPP_CSRF_TRUSTED_ORIGINS": "https://energy.example.org",
+}
+STEPS: dict[str, list[str]] = {
+    "lint": [str(BIN / "ruff"), "check", "--quiet", "."],
+    "format": [str(BIN / "ruff"), "format", "--check", "--quiet", "."],
+    "types": [str(BIN / "mypy")],
+    "imports": [str(BIN / "lint-imports"), "--no-logo"],
+    "migrations": [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"],
+    "deployment": [PYTHON, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+    "browser": [PYTHON, "tests/ensure_browser.py"],
+    "tests": PYTEST,
+    "postgres": [PYTHON, "tests/with_postgres.py", *PYTEST, *DATABASE_TESTS],
+}
+EXTRA_ENVIRONMENT: dict[str, Mapping[str, str]] = {"deployment": PRODUCTION}
+
+
+def main() -> int:
+    names = sys.argv[1:] or list(STEPS)
+    if unknown := set(names) - set(STEPS):
+        print(f"unknown steps: {', '.join(sorted(unknown))}; expected some of {', '.join(STEPS)}", file=sys.stderr)
+        return 2
+    began = time.monotonic()
+    # A folder of their own: no test may touch, or depend on, what `make run` keeps in var/.
+    with tempfile.TemporaryDirectory(prefix="energyapp-tests-") as var:
+        for name in names:
+            if code := run_step(name, var=var):
+                print(f"\nFAILED at the step '{name}' (exit code {code}).", flush=True)
+                return 1
+    print(f"\nPassed: {', '.join(names)}; {time.monotonic() - began:.0f} s.", flush=True)
+    return 0
+
+
+def run_step(name: str, *, var: str) -> int:
+    print(f"== {name}", flush=True)
+    began = time.monotonic()
+    environment = {**environment_without_ours(), "ENERGYAPP_VAR": var, **EXTRA_ENVIRONMENT.get(name, {})}
+    code = subprocess.run(STEPS[name], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode
+    print(f"== {name}: {time.monotonic() - began:.1f} s", flush=True)
+    return code if name != "browser" or os.environ.get("CI") == "true" else 0
+
+
+def environment_without_ours() -> dict[str, str]:
+    """The environment without the settings of an installation, which would reach its database."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("ENERGYAPP_") or name == "ENERGYAPP_SHARED_DATA"
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
