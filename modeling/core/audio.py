@@ -4,8 +4,8 @@ A file comes from strangers, so nothing it says about itself is believed: blocks
 mixed down and resampled one after the other, and decoding ends at MAX_DURATION_S whatever the header claims. A
 15-minute file with eight channels therefore needs the memory of its result (58 MB) and a few MB more.
 
-libsndfile reads first: it is two to three times faster than PyAV. PyAV reads what libsndfile cannot (m4a, some Opus)
-and what it gives up on (damage in the middle), and only formats recognised by their first bytes: left to guess,
+libsndfile reads first: PyAV takes up to twice as long. PyAV reads what libsndfile cannot (m4a, some Opus)
+and what that gives up on (damage in the middle), and only formats recognised by their first bytes: left to guess,
 FFmpeg would take a text file for a playlist and open the addresses in it. On a damaged MP3 libsndfile's decoder
 writes notes to stderr by itself; silencing it would mean closing stderr for the whole process, other threads' logs
 included.
