@@ -3,7 +3,7 @@
 The weights are not ours to ship (their repository states no licence): `fetch` or `install` puts them in a folder,
 checked by sha256 and prepared as one .npz file, which is all that inference needs.
 
-The net runs in numpy: 33 ms of CPU for a 30 s clip (one thread, mel spectrogram included) in a process of 110 MB.
+The net runs in numpy: 33 ms of CPU for a 30 s clip (one thread, mel spectrogram included) in a process of 80 MB.
 TFLite does it in 17 ms, but comes with TensorFlow: 600 MB and many seconds of import in every worker, a bad price for
 16 ms of about 90 a track.
 

@@ -1,0 +1,207 @@
+"""The convnet against its golden vectors, and getting its weights."""
+
+import http.server
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modeling.core import convnet
+
+SHARED = Path(os.environ.get("ENERGYAPP_SHARED_DATA", Path(__file__).parents[3] / "../shared/data"))
+PUBLISHED = SHARED / "convnet/model_best.hdf5"
+needs_weights = pytest.mark.skipif(not PUBLISHED.is_file(), reason=f"{PUBLISHED} is absent (set ENERGYAPP_SHARED_DATA)")
+SIGNALS = (
+    "sweep_log_50_7500_30s",
+    "noise_pcg64_seed42_std0.1_30s",
+    "clicks_120bpm_1kHz_30s",
+    "chord_am_30s",
+    "quiet_noise_then_loud_10s",
+    "noise_odd_length_123457",
+    "min_length_81665",
+    "silence_30s",
+)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    convnet.install(PUBLISHED, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def signals():
+    spec = importlib.util.spec_from_file_location("golden_signals", SHARED / "convnet/signals.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.signals()
+
+
+@needs_weights
+@pytest.mark.parametrize("name", SIGNALS)
+def test_features_equal_the_golden_ones(models, signals, name):
+    # The signals' sha256 is not asserted: np.exp and np.sin differ in the last bit between processors, which the
+    # sweep's sum of 30 s of phase makes visible. Another signal would miss the tolerance below by far.
+    golden = np.load(SHARED / "convnet/golden_convnet.npz")
+    features = convnet.transfer_features(signals[name], folder=models)
+
+    expected = golden[f"{name}/features_ref64"]
+    assert features.shape == (160,)
+    assert features.dtype == np.float32
+    assert np.abs(features - expected).max() / np.abs(expected).max() <= 1e-5  # the promise is 1e-4
+
+
+@needs_weights
+def test_the_golden_file_has_no_signal_that_is_not_tested(signals):
+    assert set(signals) == set(SIGNALS)
+
+
+@needs_weights
+def test_a_short_waveform_counts_as_its_own_loop(models):
+    jingle = np.random.default_rng(0).normal(0, 0.1, 30_000).astype(np.float32)
+
+    features = convnet.transfer_features(jingle, folder=models)
+
+    looped = np.concatenate([jingle, jingle, jingle])[: convnet.MIN_SAMPLES]
+    assert np.array_equal(features, convnet.transfer_features(looped, folder=models))
+    with pytest.raises(ValueError, match="empty"):
+        convnet.transfer_features(jingle[:0], folder=models)
+
+
+@needs_weights
+def test_of_a_long_waveform_the_loudest_thirty_seconds_count(models, signals):
+    loud, quiet = signals["chord_am_30s"], 0.01 * signals["noise_pcg64_seed42_std0.1_30s"]
+
+    features = convnet.transfer_features(np.concatenate([quiet, loud, quiet]), folder=models)
+
+    assert np.array_equal(features, convnet.transfer_features(loud, folder=models))
+
+
+@needs_weights
+def test_loudness_does_not_change_the_features(models, signals):
+    loud = convnet.transfer_features(signals["chord_am_30s"], folder=models)
+    quiet = convnet.transfer_features(np.float32(0.1) * signals["chord_am_30s"], folder=models)
+
+    assert np.abs(loud - quiet).max() < 1e-4
+
+
+@needs_weights
+def test_a_bare_waveform_suffices_where_the_environment_names_the_folder_and_no_tensorflow_loads(models):
+    program = (
+        "import sys, numpy as np; from modeling.core import convnet\n"
+        "f = convnet.transfer_features(np.ones(100_000, np.float32))\n"
+        "print(f.shape, {'tensorflow', 'keras', 'h5py', 'librosa'} & set(sys.modules))"
+    )
+    environment = {**os.environ, "ENERGYAPP_MODELS": str(models)}
+
+    answer = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert answer.stdout.strip() == "(160,) set()"
+    assert not answer.stderr
+
+
+def test_without_weights_the_error_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("ENERGYAPP_MODELS", str(tmp_path))
+
+    assert not convnet.is_installed()
+    with pytest.raises(convnet.ConvnetUnavailable, match="run install_convnet"):
+        convnet.transfer_features(np.ones(100_000, np.float32))
+
+
+def test_another_file_is_not_installed(tmp_path):
+    other = tmp_path / "other.hdf5"
+    other.write_bytes(b"not the weights")
+
+    with pytest.raises(convnet.ConvnetUnavailable, match="sha256"):
+        convnet.install(other, tmp_path / "models")
+    with pytest.raises(convnet.ConvnetUnavailable, match="cannot be read"):
+        convnet.install(tmp_path / "missing.hdf5", tmp_path / "models")
+    assert not convnet.is_installed(tmp_path / "models")
+
+
+def test_damaged_weights_are_reported_not_used(tmp_path):
+    (tmp_path / "convnet.npz").write_bytes(b"PK\x03\x04 cut off")
+
+    with pytest.raises(convnet.ConvnetUnavailable, match="damaged"):
+        convnet.transfer_features(np.ones(100_000, np.float32), folder=tmp_path)
+
+
+@pytest.fixture
+def serve():
+    """Start a local server whose answer to a GET is the given function of its handler; returns its address."""
+    servers = []
+
+    def start(answer):
+        handler = type(
+            "Handler", (http.server.BaseHTTPRequestHandler,), {"do_GET": answer, "log_message": lambda *a: None}
+        )
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/model_best.hdf5"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+
+
+def _send(handler, content):
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+def _drip(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    for _ in range(100):
+        time.sleep(0.05)
+        try:
+            handler.wfile.write(b".")
+        except OSError:
+            return
+
+
+@needs_weights
+def test_fetching_installs_what_was_published(tmp_path, serve):
+    url = serve(lambda handler: _send(handler, PUBLISHED.read_bytes()))
+
+    convnet.fetch(tmp_path, url=url)
+
+    assert convnet.is_installed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda handler: _send(handler, b"<html>moved</html>"), "sha256"),
+        (lambda handler: handler.send_error(404), "404"),
+        (lambda handler: _send(handler, bytes(convnet.MAX_WEIGHTS_BYTES + 1)), "more than"),
+        (_drip, "within 0.5 s"),
+        (lambda handler: time.sleep(2), "within 0.5 s|timed out"),
+    ],
+    ids=["another file", "not found", "too much", "dripping", "silent"],
+)
+def test_fetching_anything_else_fails_in_time(tmp_path, serve, answer, reason):
+    url, started = serve(answer), time.monotonic()
+
+    with pytest.raises(convnet.ConvnetUnavailable, match=reason):
+        convnet.fetch(tmp_path, timeout_s=0.5, url=url)
+
+    assert time.monotonic() - started < 1.5
+    assert not convnet.is_installed(tmp_path)
+
+
+def test_nobody_listening_is_unavailable(tmp_path):
+    with pytest.raises(convnet.ConvnetUnavailable, match="cannot be fetched"):
+        convnet.fetch(tmp_path, timeout_s=0.5, url="http://127.0.0.1:9/model_best.hdf5")
