@@ -2,8 +2,8 @@
 
 The transfer convnet normalises every clip and cannot hear loudness: these columns carry it. Definitions are librosa's
 (frame 1024, hop 512, periodic Hann, centred with zeros) wherever librosa has one, and tests hold them to it; librosa
-itself is not imported, because it takes its STFT again for every descriptor: about 15 ms of CPU for all of this
-against 100 to 200 ms one by one (see `modeling.core.benchmarks.features`).
+itself is not imported, because it takes its STFT again for every descriptor: about 12 ms of CPU for all of this
+against 80 one by one (see `modeling.core.benchmarks.features`).
 
 Loudness is ITU-R BS.1770: its K-weighting is applied to the spectrum (its response at each bin) instead of to the
 samples, which agrees with pyloudnorm to a few tenths of a LU.
