@@ -1,0 +1,154 @@
+"""Every URL for every role. A new URL that is not listed here fails a test: somebody must say who may open it."""
+
+import uuid
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.conftest import logged_in
+from tests.factories import (
+    AnnotationFactory,
+    AnnotatorFactory,
+    FlagFactory,
+    PredictionFactory,
+    RunningJobFactory,
+    TrackFactory,
+    TrainingRunFactory,
+    UserFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+NOBODY, EVERYBODY, LABELLERS, LEADS, ADMINS = "nobody", "everybody", "labellers", "leads", "admins"
+MAY = {
+    EVERYBODY: {"stranger", "without role", "annotator", "lead", "admin"},
+    LABELLERS: {"annotator", "lead", "admin"},
+    LEADS: {"lead", "admin"},
+    ADMINS: {"admin"},
+}
+
+# URL name -> (method, who)
+RULES = {
+    "healthz": ("get", EVERYBODY),
+    "log_in": ("get", EVERYBODY),
+    "home": ("get", "logged in"),
+    "log_out": ("post", "logged in"),
+    "label": ("get", LABELLERS),
+    "annotate": ("post", LABELLERS),
+    "skip": ("post", LABELLERS),
+    "track_audio": ("get", LABELLERS),
+    "review_queue": ("get", LEADS),
+    "review": ("get", LEADS),
+    "give_opinion": ("post", LEADS),
+    "decide": ("post", LEADS),
+    "annotators": ("get", LEADS),
+    "dashboard": ("get", LEADS),
+    "run": ("get", LEADS),
+    "run_tracks": ("get", LEADS),
+    "train": ("post", ADMINS),
+    "promote": ("post", ADMINS),
+    "follow_job": ("get", LEADS),
+}
+
+
+def url_names(patterns=None):
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        if isinstance(pattern, URLResolver):
+            yield from url_names(pattern.url_patterns)
+        elif isinstance(pattern, URLPattern):
+            yield pattern.name
+
+
+def test_every_url_has_a_rule():
+    assert set(url_names()) == set(RULES)
+
+
+@pytest.fixture
+def objects():
+    """Something behind every URL that takes an id."""
+    run = TrainingRunFactory()
+    return {
+        "track_audio": TrackFactory().pk,
+        **dict.fromkeys(["review", "give_opinion", "decide"], FlagFactory().pk),
+        **dict.fromkeys(["run", "run_tracks", "promote"], run.pk),
+        "follow_job": RunningJobFactory().pk,
+    }
+
+
+@pytest.fixture
+def people(client, annotator, lead, admin):
+    return {
+        "stranger": client,
+        "without role": logged_in(UserFactory()),
+        "annotator": logged_in(annotator),
+        "lead": logged_in(lead),
+        "admin": logged_in(admin),
+    }
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_only_those_who_may_get_through(name, objects, people):
+    method, who = RULES[name]
+    url = reverse(name, args=[objects[name]] if name in objects else [])
+    may = MAY.get(who, MAY[EVERYBODY] - {"stranger"})
+
+    for person, client in people.items():
+        response = getattr(client, method)(url)
+        if person in may:
+            assert response.status_code not in {401, 403}, f"{person} is kept from {name}"
+            assert not response.headers.get("Location", "").startswith("/log-in/?"), f"{person} is sent to the login"
+        elif person == "stranger":
+            assert response.headers["Location"].startswith("/log-in/?next="), f"{name} does not ask for a login"
+        else:
+            assert response.status_code == 403, f"{person} gets through to {name}"
+
+
+@pytest.mark.parametrize("name", [name for name, (method, _) in RULES.items() if method == "post" and name != "log_out"])
+def test_what_changes_something_is_not_done_by_a_link(name, objects, people):
+    url = reverse(name, args=[objects[name]] if name in objects else [])
+
+    assert people["admin"].get(url).status_code == 405
+
+
+def test_an_annotator_sees_no_label_of_another_and_no_prediction_by_any_url(annotator, objects):
+    """Looks for the other's name, level and the prediction in the body of every URL that an annotator can open."""
+    other = AnnotatorFactory(username="somebody-else")
+    track = TrackFactory(title="The Track")
+    AnnotationFactory(track=track, annotator=other, level=9)
+    AnnotationFactory(track=track, annotator=annotator, level=2)
+    PredictionFactory(track=track, score=8.7654)
+    client = logged_in(annotator)
+
+    for name, (method, _) in RULES.items():
+        if method == "post":
+            continue
+        response = client.get(reverse(name, args=[objects[name]] if name in objects else []), follow=True)
+        if response.streaming:
+            continue
+        html = response.content.decode()
+        assert "somebody-else" not in html, name
+        assert "8.7654" not in html and "8.77" not in html, name
+        assert 'level-9">9' not in html, name
+
+
+def test_the_label_page_hides_title_and_artist_until_it_is_labelled(as_annotator):
+    track = TrackFactory(title="Secret Title", artist="Secret Artist")
+
+    before = as_annotator.get("/label/").content.decode()
+    as_annotator.post("/label/answer/", {"track_id": track.pk, "level": 4, "submission_id": uuid.uuid4()})
+    after = as_annotator.get("/label/").content.decode()
+
+    assert "Secret" not in before
+    assert "Secret Title" in after
+    assert "Secret Artist" in after
+
+
+def test_pages_are_kept_out_of_shared_caches(as_annotator):
+    assert "no-store" in as_annotator.get("/label/")["Cache-Control"]
+
+
+def test_every_page_forbids_foreign_and_inline_scripts(as_annotator):
+    policy = as_annotator.get("/label/")["Content-Security-Policy"]
+
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
