@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,19 +14,14 @@ from pathlib import Path
 import pytest
 
 from energyapp.serve.checks import find_redis_server
+from tests.processes import free_port, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 ROOT = Path(__file__).resolve().parents[2]
-# What CI promises; a start takes about five seconds on a quiet machine.
+# A start takes about five seconds on a quiet machine.
 READY_S = 90
 END_S = 12
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def processes_of(var: Path) -> list[int]:
@@ -46,22 +40,15 @@ def processes_of(var: Path) -> list[int]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not (held := condition()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return held
-
-
 class Serve:
     """One `python -m energyapp.serve`, with what it printed in files."""
 
     def __init__(self, var: Path, logs: Path, *, port: int, command: tuple[str, ...] = ()) -> None:
         self.var, self.port = var, port
         self.stdout_path, self.stderr_path = logs / f"{port}.out", logs / f"{port}.err"
-        # The import check takes seconds and has a test of its own; a network that was tried is not tried again.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ENERGYAPP_")}
         environment |= {"ENERGYAPP_VAR": str(var), "ENERGYAPP_DEMO": "0", "PORT": str(port)}
+        environment["DJANGO_SETTINGS_MODULE"] = "energyapp.settings"  # not the tests'
         with self.stdout_path.open("w") as stdout, self.stderr_path.open("w") as stderr:
             self.process = subprocess.Popen(
                 command or (sys.executable, "-m", "energyapp.serve"),
@@ -77,7 +64,7 @@ class Serve:
         return self.stdout_path.read_text() + self.stderr_path.read_text()
 
     def wait_until_ready(self) -> None:
-        assert wait_until(lambda: "is ready" in self.output or self.process.poll() is not None, READY_S), self.output
+        wait_until(lambda: "is ready" in self.output or self.process.poll() is not None, timeout_s=READY_S)
         assert self.process.poll() is None, self.output
 
     def fails_with(self) -> str:
@@ -146,10 +133,9 @@ def test_everything_starts_answers_and_ends_on_ctrl_c(start, var):
 def test_sigterm_to_make_ends_everything_even_where_a_redis_had_been_left_behind(start, var):
     (var / "redis").mkdir(exist_ok=True)
     socket_path = var / "redis" / "redis.sock"
-    stale = subprocess.Popen(
-        [find_redis_server(), "--port", "0", "--unixsocket", str(socket_path)], stdout=subprocess.DEVNULL
-    )
-    assert wait_until(socket_path.exists, 5)
+    command = [find_redis_server(), "--port", "0", "--unixsocket", socket_path, "--dir", socket_path.parent]
+    stale = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    wait_until(socket_path.exists, timeout_s=5)
     # The recipe of `make run`, without the installation that comes before it.
     makefile = var.parent / "Makefile"
     makefile.write_text(f"run:\n\t@exec {sys.executable} -m energyapp.serve\n")
@@ -169,13 +155,13 @@ def test_nothing_is_left_when_the_manager_or_a_program_is_killed_outright(start,
 
     serve.process.kill()
     serve.process.wait()
-    assert wait_until(lambda: processes_of(var) == [], END_S), "orphans were left"
+    wait_until(lambda: processes_of(var) == [], timeout_s=END_S, what="the end of all processes")
 
     again = start()
     again.wait_until_ready()
     os.kill(again.find("granian")[0], signal.SIGKILL)  # whose own workers do not notice
     assert "web ended by itself (killed by SIGKILL)" in again.fails_with()
-    assert wait_until(lambda: processes_of(var) == [], 2), "orphans were left"
+    wait_until(lambda: processes_of(var) == [], timeout_s=2, what="the end of all processes")
 
 
 def test_a_port_in_use_is_refused_in_one_line(start, tmp_path):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import wait_until
+
 # A program with a child, as celery and granian have, both of which ignore the polite ways to end when told to.
 PARENT = """
 import os, signal, sys, time
@@ -45,15 +47,6 @@ def process_is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 10) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return condition()
-
-
 class Supervised:
     """A supervisor in a process of its own, with a parent and a child for each program."""
 
@@ -63,7 +56,7 @@ class Supervised:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
-        assert wait_until(lambda: pids.exists() and pids.read_text().count("\n") == 2 * len(manners))
+        wait_until(lambda: pids.exists() and pids.read_text().count("\n") == 2 * len(manners))
         self.pids = [int(line) for line in pids.read_text().split()]
 
     def finish(self) -> str:
@@ -148,7 +141,7 @@ def test_programs_end_when_the_supervisor_is_killed_outright(supervise):
 
     supervised.process.kill()
 
-    assert wait_until(lambda: not process_is_alive(leader))
+    wait_until(lambda: not process_is_alive(leader), timeout_s=10, what="the end of the program")
 
 
 def test_output_is_prefixed_with_the_program_it_comes_from(supervise):
