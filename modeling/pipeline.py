@@ -70,7 +70,7 @@ def _missing_vectors(track: Track, waveform: np.ndarray) -> list[FeatureVector]:
 
 
 def _can_compute(feature_set: str) -> bool:
-    return feature_set != "transfer" or convnet.is_installed(settings.MODELS_DIR)
+    return feature_set != "transfer" or convnet.is_installed()
 
 
 @transaction.atomic

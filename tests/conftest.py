@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.db.backends.sqlite3.operations import DatabaseOperations as SqliteOperations
 from django.test import Client
 
+from energyapp.celery import app as celery_app
 from tests.factories import AdminFactory, AnnotatorFactory, LeadFactory
 from tests.processes import Redis, WebServer, free_port, start_worker
 
@@ -36,29 +38,24 @@ def shared_data() -> Path:
 # ---- Database
 
 
-@pytest.fixture
-def _triggers_come_back():
-    yield
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            for statement in _dropped_triggers:
-                cursor.execute(statement)
-        _dropped_triggers.clear()
+@pytest.fixture(scope="session", autouse=True)
+def _history_can_be_emptied_between_tests():
+    """After a transactional test Django empties all tables: on SQLite by DELETE, which append-only history refuses."""
+    empty_tables = SqliteOperations.sql_flush
 
-
-_dropped_triggers: list[str] = []
-
-
-@pytest.fixture
-def transactional_db(_triggers_come_back, transactional_db):
-    """Between such tests Django empties all tables: on SQLite by DELETE, which append-only history refuses."""
-    yield
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
+    def sql_flush(operations, style, tables, **options):
+        with operations.connection.cursor() as cursor:
             cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-            for name, statement in cursor.fetchall():
-                _dropped_triggers.append(statement)
-                cursor.execute(f"DROP TRIGGER {name}")
+            triggers = cursor.fetchall()
+        return [
+            *(f"DROP TRIGGER {name}" for name, _ in triggers),
+            *empty_tables(operations, style, tables, **options),
+            *(statement for _, statement in triggers),
+        ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteOperations, "sql_flush", sql_flush)
+        yield
 
 
 # ---- People
@@ -106,7 +103,8 @@ def as_admin(admin) -> Client:
 @pytest.fixture(scope="session")
 def collected_static() -> None:
     subprocess.run(
-        [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"],
+        # As energyapp.serve.prepare does it: django-htmx's extensions import modules that are not there.
+        [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0", "--ignore", "ext"],
         cwd=ROOT,
         check=True,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "energyapp.settings"},
@@ -203,3 +201,17 @@ def open_page(browser, server):
 
 def session_of(user) -> str:
     return logged_in(user).cookies[settings.SESSION_COOKIE_NAME].value
+
+
+@pytest.fixture
+def celery_on_redis(redis_url) -> Iterator[None]:
+    """This process's own tasks go to the real Redis instead of into memory."""
+    in_memory = celery_app.conf.broker_url
+    _use_broker(redis_url)
+    yield
+    _use_broker(in_memory)
+
+
+def _use_broker(url: str) -> None:
+    celery_app.conf.broker_url = url
+    celery_app._after_fork()  # forgets connections to the old one
