@@ -1,5 +1,7 @@
 """The three roles are groups with permissions. Views ask for permissions, never for a role's name."""
 
+from django.apps import apps as installed_apps
+
 ANNOTATOR, LEAD, ADMIN = "annotator", "lead", "admin"
 
 _LABEL = ["annotations.add_annotation"]
@@ -13,8 +15,8 @@ ROLE_PERMISSIONS: dict[str, list[str]] = {
 }
 
 
-def grant_role_permissions(using: str, apps, **kwargs) -> None:
-    """After each migrate: make the groups and give them exactly their permissions."""
+def grant_role_permissions(using: str, apps=installed_apps, **kwargs) -> None:
+    """After each migrate and flush (which names no `apps`): make the groups and give them exactly their permissions."""
     from django.contrib.auth.models import Group, Permission
 
     by_name = {
