@@ -14,6 +14,8 @@ from annotations.csv_rows import RefusedRows
 from annotations.imports import import_tracks
 from annotations.models import Track, User
 from annotations.roles import ROLE_PERMISSIONS
+from modeling.core.dataset import in_evaluation_slice
+from modeling.core.demo_music import simulated_annotations, write_library
 
 FIELDS = ("energy", "track_uri", "track_preview_url", "annotator_id", "genres", "title", "artist")
 
@@ -40,10 +42,6 @@ class Command(BaseCommand):
         )
 
     def _make_library(self, folder: Path, *, seed: int, n_tracks: int) -> int:
-        # Heavy, and for this command only: manage.py imports every command to list them.
-        from modeling.core.dataset import in_evaluation_slice
-        from modeling.core.demo_music import simulated_annotations, write_library
-
         library = write_library(folder, seed=seed, n_tracks=n_tracks)
         # The evaluation slice is never flagged, so a mistake there could not be found.
         simulated = simulated_annotations(library, seed=seed, may_plant=lambda uri: not in_evaluation_slice(uri))
