@@ -71,9 +71,11 @@ def serve(*, port: int, demo: bool) -> None:
         supervisor.wait_until(broker.answers, what="redis", timeout_s=BROKER_TIMEOUT_S)
 
         supervisor.run_to_end(programs.prepare(*([] if demo else ["--no-demo"])))
-        for program in (programs.web(port), programs.features_worker(), programs.train_worker(), programs.beat()):
-            supervisor.start(program)
+        # One after the other: on two cores the workers' start would keep the page waiting.
+        supervisor.start(programs.web(port))
         supervisor.wait_until(lambda: page_answers(port), what="the web server", timeout_s=WEB_TIMEOUT_S)
+        for program in (programs.features_worker(), programs.train_worker(), programs.beat()):
+            supervisor.start(program)
         announce(port=port, logins_file=var / "demo-logins.json")
         supervisor.run_until_stopped()
 
