@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from celery import Celery
+
+from energyapp.celery import app as product_app
 from energyapp.serve.checks import find_redis_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +45,21 @@ def database_url(database: dict[str, Any]) -> str:
     if "sqlite" in database["ENGINE"]:
         return f"sqlite:///{database['NAME']}"
     return f"postgres://{database['USER']}:{database['PASSWORD']}@{quote(database['HOST'], safe='')}:{database['PORT']}/{database['NAME']}"
+
+
+@contextlib.contextmanager
+def broker_at(url: str) -> Iterator[None]:
+    """What this thread sends goes to the broker at this address; otherwise as the product's settings say."""
+    app = Celery(product_app.main)
+    app.config_from_object("django.conf:settings", namespace="CELERY")
+    app.conf.broker_url = url
+    app.set_current()
+    try:
+        yield
+    finally:
+        product_app.set_current()
+        app.pool.force_close_all()
+        app.close()
 
 
 @dataclass
