@@ -221,6 +221,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Above the longest task, or a slow training would be delivered a second time while it runs.
     "visibility_timeout": 6 * 60 * 60,
     "socket_connect_timeout": 2,
+    # Without it a broker that hangs would hang whoever publishes: a page, for ever. Above the one second of a worker's BRPOP.
+    "socket_timeout": 2,
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2}
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
