@@ -1,18 +1,26 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
-from annotations.models import Flag
+from annotations.models import Flag, User
 from annotations.roles import ADMIN, ANNOTATOR, LEAD
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """Who is logged in, and the number beside "Review" for those who see that link."""
+    """Who is logged in, and the number beside "Review" for those who see that link.
+
+    Counted only where a template shows it: fragments have no navigation, and some are asked for every second.
+    """
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {}
-    groups = {group.name for group in user.groups.all()}
-    context: dict[str, Any] = {"role": next((role for role in (ADMIN, LEAD, ANNOTATOR) if role in groups), "")}
+    context: dict[str, Any] = {"role": SimpleLazyObject(lambda: _role(user))}
     if user.has_perm("annotations.view_flag"):
-        context["n_open_flags"] = Flag.objects.open().reviewable_by(user).count()
+        context["n_open_flags"] = SimpleLazyObject(Flag.objects.open().reviewable_by(user).count)
     return context
+
+
+def _role(user: User) -> str:
+    groups = {group.name for group in user.groups.all()}
+    return next((role for role in (ADMIN, LEAD, ANNOTATOR) if role in groups), "")
