@@ -1,17 +1,19 @@
 """`python tests/screenshots.py FOLDER`: pictures of every page of a running installation (`make run`), for the README and for looking at.
 
-Wide and narrow, light and dark. Needs the demo accounts and a browser.
+Wide and narrow, light and dark. Needs the demo accounts and a browser; gives one blind opinion, as the evidence shows only after it.
 """
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTHS = {"1440": (1440, 900), "390": (390, 844)}
-PAGES = {"label": "annotator", "review": "lead", "annotators": "lead", "dashboard": "admin"}
+BLIND_LEVEL = "8"
 
 
 def main() -> None:
@@ -25,39 +27,68 @@ def main() -> None:
     logins = json.loads(options.logins.read_text())
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.browser, args=["--no-sandbox"])
-        for role in sorted(set(PAGES.values())):
-            take_all(browser, role, logins[role], options.url, options.folder)
+        studio = Studio(browser, options.url, options.folder)
+        studio.take({"login": "/log-in/"}, session=None)
+        studio.take({"label": "/label/"}, session=studio.log_in(logins["annotator"]))
+        lead = studio.log_in(logins["lead"])
+        studio.take({"review": "/review/", "annotators": "/annotators/"}, session=lead)
+        if flag := studio.first_link("/review/", "[data-queue] tbody a", session=lead):
+            studio.take({"review-blind": flag}, session=lead)
+            studio.give_blind_opinion(flag, session=lead)
+            studio.take({"review-evidence": flag}, session=lead)
+        admin = studio.log_in(logins["admin"])
+        studio.take({"dashboard": "/dashboard/"}, session=admin)
+        if run := studio.first_link("/dashboard/", "tbody a[href*='/runs/']", session=admin):
+            cell = studio.first_link("/dashboard/", "svg.matrix a", session=admin)
+            studio.take({"run": run, "run-tracks": cell or run}, session=admin)
         browser.close()
 
 
-def take_all(browser: Browser, role: str, login: dict[str, str], url: str, folder: Path) -> None:
-    session = browser.new_context()
-    log_in(session.new_page(), url, login)
-    state = session.storage_state()
-    session.close()
-    for scheme in ("light", "dark"):
-        for width, (w, h) in WIDTHS.items():
-            context = browser.new_context(storage_state=state, color_scheme=scheme, viewport={"width": w, "height": h})
-            page = context.new_page()
-            for path in [path for path, who in PAGES.items() if who == role]:
-                page.goto(f"{url}/{path}/")
-                take(page, folder / f"{path}-{width}-{scheme}.png")
-                if path == "review" and page.locator("table[data-queue] tbody a").count():
-                    page.locator("table[data-queue] tbody a").first.click()
-                    take(page, folder / f"review-page-{width}-{scheme}.png")
-            context.close()
+class Studio:
+    """Takes pictures of pages, by name and path, in every width and colour scheme."""
 
+    def __init__(self, browser: Browser, url: str, folder: Path) -> None:
+        self.browser, self.url, self.folder = browser, url, folder
 
-def log_in(page: Page, url: str, login: dict[str, str]) -> None:
-    page.goto(f"{url}/log-in/")
-    page.fill("input[name=username]", login["username"])
-    page.fill("input[name=password]", login["password"])
-    page.click("button:has-text('Log in')")
+    def log_in(self, login: Mapping[str, str]) -> Any:
+        """A session to open pages with."""
+        page = self._page(None)
+        page.goto("/log-in/")
+        page.fill("input[name=username]", login["username"])
+        page.fill("input[name=password]", login["password"])
+        page.click("button:has-text('Log in')")
+        state = page.context.storage_state()
+        page.context.close()
+        return state
 
+    def take(self, paths: Mapping[str, str], *, session: Any) -> None:
+        for scheme in ("light", "dark"):
+            for width, (w, h) in WIDTHS.items():
+                page = self._page(session, color_scheme=scheme, viewport={"width": w, "height": h})
+                for name, path in paths.items():
+                    page.goto(path)
+                    page.wait_for_load_state("networkidle")
+                    page.screenshot(path=self.folder / f"{name}-{width}-{scheme}.png", full_page=True)
+                page.context.close()
 
-def take(page: Page, path: Path) -> None:
-    page.wait_for_load_state("networkidle")
-    page.screenshot(path=path, full_page=True)
+    def first_link(self, path: str, selector: str, *, session: Any) -> str | None:
+        page = self._page(session)
+        page.goto(path)
+        links = page.locator(selector)
+        address = links.first.get_attribute("href") if links.count() else None
+        page.context.close()
+        return address
+
+    def give_blind_opinion(self, flag: str, *, session: Any) -> None:
+        page = self._page(session)
+        page.goto(flag)
+        if page.locator("[data-level-form]").count():
+            page.keyboard.press(BLIND_LEVEL)
+            page.wait_for_selector("h2:has-text('Why it was flagged')")
+        page.context.close()
+
+    def _page(self, session: Any, **context: Any) -> Page:
+        return self.browser.new_context(base_url=self.url, storage_state=session, **context).new_page()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from annotations.templatetags.signed import signed
+
 register = template.Library()
 
 
@@ -14,5 +16,4 @@ def difference(now: float, before: float, run: int) -> SafeString:
     """
     change = now - before
     tone = "muted" if abs(change) < 0.005 else "better" if change < 0 else "worse"
-    sign = "−" if change < 0 else "+"
-    return format_html('<small class="{}">{}{} vs run {}</small>', tone, sign, f"{abs(change):.2f}", run)
+    return format_html('<small class="{}">{} vs run {}</small>', tone, signed(change, 2), run)

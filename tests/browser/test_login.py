@@ -5,27 +5,14 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.factories import AnnotatorFactory
+from tests.browser.people import log_in, with_password
 
 pytestmark = pytest.mark.browser
 
-PASSWORD = "correct horse battery"
-
 
 @pytest.fixture
-def anna(server, settings):
-    """Somebody with a password that the server, which knows no quick test hash, can check."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-    user = AnnotatorFactory(username="anna")
-    user.set_password(PASSWORD)
-    user.save()
-    return user
-
-
-def log_in(page, username, password):
-    page.get_by_label("Name").fill(username)
-    page.get_by_label("Password").fill(password)
-    page.keyboard.press("Enter")
+def anna(annotator):
+    return with_password(annotator)
 
 
 def test_a_wrong_password_and_an_unknown_name_get_the_same_message(open_page, anna):
@@ -47,7 +34,7 @@ def test_after_a_wrong_password_the_right_one_opens_the_page_first_asked_for(ope
 
     log_in(page, "anna", "wrong password")
     expect(page.get_by_role("alert")).to_be_visible()
-    log_in(page, "anna", PASSWORD)
+    log_in(page, "anna")
 
     expect(page).to_have_url(re.compile(r"/label/\?from=mail$"))
 
