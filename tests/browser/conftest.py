@@ -40,6 +40,11 @@ def responses_of(page: Page) -> list[Response]:
     return seen
 
 
+def arrive(page: Page, address: str) -> None:
+    """Wait until the page at this address (a regular expression) has loaded and listens to keys."""
+    page.wait_for_url(re.compile(address))
+
+
 def page_loads(page: Page) -> list[str]:
     """The address of every full page load from now on."""
     seen: list[str] = []

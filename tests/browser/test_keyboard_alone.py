@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from annotations.models import Annotation, Decision, Skip
 from tests.audio_files import track_with_audio
+from tests.browser.conftest import arrive
 from tests.browser.people import log_in, with_password
 from tests.factories import AnnotationFactory, FlagFactory
 from tests.processes import wait_until
@@ -28,7 +29,7 @@ def test_an_annotators_first_visit(open_page, annotator, library):
     library(3)
     page = open_page(None, "/")
     log_in(page, with_password(annotator).username)
-    expect(page.locator("#energy")).to_be_visible()
+    arrive(page, "/label/$")
 
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -62,11 +63,11 @@ def test_a_leads_first_visit(open_page, lead, server):
     flag = FlagFactory(annotation=AnnotationFactory(track=track_with_audio(title="Doubtful"), level=2))
     page = open_page(None, "/review/")
     log_in(page, with_password(lead).username)
-    expect(page.get_by_role("heading", name="Review queue")).to_be_visible()
+    arrive(page, "/review/$")
 
     tab_to(page, page.get_by_role("link", name="Start reviewing"))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Doubtful")).to_be_visible()
+    arrive(page, f"/review/{flag.pk}/$")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     page.keyboard.press("Escape")
@@ -79,11 +80,12 @@ def test_a_leads_first_visit(open_page, lead, server):
     assert not Decision.objects.exists()  # it opened the list of levels; it did not decide
     tab_to(page, page.locator("[data-decision-form]").get_by_role("button", name="9", exact=True))
     page.keyboard.press("Enter")
+    arrive(page, "/review/$")
     expect(page.get_by_text("Doubtful: changed to 9.")).to_be_visible()
 
     tab_to(page, page.get_by_role("link", name="Resolved 1"))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="Doubtful")).to_be_visible()
+    arrive(page, "state=resolved$")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="History")).to_be_visible()
@@ -93,10 +95,11 @@ def test_a_leads_first_visit(open_page, lead, server):
 def test_an_admins_training_by_keyboard(open_page, admin, server):
     page = open_page(None, "/label/")
     log_in(page, with_password(admin).username)
+    arrive(page, "/label/$")
 
     tab_to(page, page.get_by_role("link", name="Dashboard"))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    arrive(page, "/dashboard/$")
     tab_to(page, page.get_by_role("button", name="Train the first model"))
     page.keyboard.press("Enter")
 

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from annotations.models import Annotation, Decision, Flag
 from tests.audio_files import track_with_audio
-from tests.browser.conftest import page_loads
+from tests.browser.conftest import arrive, page_loads
 from tests.factories import AnnotationFactory, AnnotatorFactory, FlagFactory
 
 pytestmark = pytest.mark.browser
@@ -58,7 +58,7 @@ def test_j_and_k_walk_through_the_queue_and_enter_opens_a_row(open_page, lead, a
         expect(rows.nth(chosen).get_by_role("link")).to_be_focused()
     page.keyboard.press("Enter")
 
-    expect(page).to_have_url(re.compile(f"/review/{flags[1].pk}/$"))
+    arrive(page, f"/review/{flags[1].pk}/$")
 
 
 def test_an_empty_queue_says_what_fills_it(open_page, lead):
@@ -109,7 +109,7 @@ def test_enter_changes_to_the_opinion_and_brings_the_next_flag(open_page, lead, 
 
     page.keyboard.press("Enter")
 
-    expect(page).to_have_url(re.compile(f"/review/{second.pk}/$"))
+    arrive(page, f"/review/{second.pk}/$")
     expect(page.get_by_text("Doubtful 0: changed to 8.")).to_be_visible()
     assert newest_decision() == (first.pk, 8, "change", 8)
 
@@ -129,14 +129,14 @@ def test_every_decision_by_key_and_by_mouse(key, button, decided, open_page, lea
     give_blind_opinion(page)
     page.keyboard.press(key)
 
-    expect(page).to_have_url(re.compile(f"/review/{by_mouse.pk}/$"))
+    arrive(page, f"/review/{by_mouse.pk}/$")
     give_blind_opinion(page)
     form = page.locator("[data-decision-form]")
     if decided[0] == "change":
         form.get_by_text("Change to another level").click()
     form.get_by_role("button", name=re.compile(f"^{button}")).click()
 
-    expect(page).to_have_url(re.compile("/review/$"))
+    arrive(page, "/review/$")
     assert list(Decision.objects.order_by("pk").values_list("flag", "verdict", "level")) == [
         (by_key.pk, *decided),
         (by_mouse.pk, *decided),
@@ -152,7 +152,7 @@ def test_numbers_typed_into_the_note_decide_nothing_and_the_note_is_kept(open_pa
     assert not Decision.objects.exists()
     page.get_by_role("button", name="Keep 2").click()
 
-    expect(page).to_have_url(re.compile("/review/$"))
+    arrive(page, "/review/$")
     assert Decision.objects.get().note == "7 bars in, keep it"
 
 
@@ -166,7 +166,7 @@ def test_without_javascript_a_flag_is_reviewed_by_plain_forms(open_page, lead, a
     expect(evidence(page)).to_be_visible()
     page.get_by_role("button", name="Change to 8").click()
 
-    expect(page).to_have_url(re.compile(f"/review/{second.pk}/$"))
+    arrive(page, f"/review/{second.pk}/$")
     assert newest_decision() == (first.pk, 8, "change", 8)
 
 
