@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from annotations.csv_rows import RefusedRows, Row, RowRefused, read_rows
-from annotations.models import MAX_LEVEL, MIN_LEVEL, Annotation, Genre, Track, User
+from annotations.models import LEVELS, MAX_LEVEL, MIN_LEVEL, Annotation, Genre, Track, User
 
 BATCH_SIZE = 500
 MAX_AUDIO_BYTES = 50 * 2**20  # the decoder's limit too: modeling.core.audio
+MAX_STORE_TRIES = 3
+# Not float(): that takes "1_0", "1e0" and other scripts' digits. Programs that mark missing levels as NaN write 7 as 7.0.
+_WHOLE_NUMBER = re.compile(r"([0-9]{1,3})(?:\.0*)?")
 
 
 @dataclass
 class ImportCounts:
-    """What an import did. `unchanged` counts rows that were there already, word for word."""
+    """What an import did. `unchanged` counts rows that said nothing new of a track's label, audio, title or artist."""
 
     rows: int = 0
     new_tracks: int = 0
+    completed_tracks: int = 0
     new_annotations: int = 0
     changed_annotations: int = 0
     unchanged: int = 0
     refused: int = 0
+
+    def add(self, other: ImportCounts) -> None:
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
 
 
 @dataclass(frozen=True)
@@ -47,16 +58,13 @@ class TrackRow:
     artist: str = ""
     genres: tuple[str, ...] = field(default=())
 
-    @property
-    def submission_id(self) -> UUID:
-        """The same for the same label of the same file, so that importing again changes nothing."""
-        return uuid5(NAMESPACE_URL, json.dumps(["energyapp import", self.uri, self.annotator_id, self.level]))
-
 
 def import_tracks(
     path: Path, *, audio_dir: Path | None, refused: RefusedRows, is_synthetic: bool = False
 ) -> ImportCounts:
     """Read a CSV once, of any size, and store what is new in it.
+
+    Each batch is stored whole or not at all; an import that was interrupted is completed by running it again.
 
     Parameters
     ----------
@@ -76,7 +84,7 @@ def import_tracks(
     counts = ImportCounts()
     checked = _checked_rows(read_rows(path, required=("track_uri",)), audio_dir, refused, counts)
     while batch := list(islice(checked, BATCH_SIZE)):
-        _store(batch, counts, is_synthetic=is_synthetic)
+        counts.add(_store(batch, is_synthetic=is_synthetic))
     counts.refused = refused.count
     return counts
 
@@ -88,19 +96,50 @@ def _checked_rows(
     rows: Iterable[Row], audio_dir: Path | None, refused: RefusedRows, counts: ImportCounts
 ) -> Iterator[TrackRow]:
     folder = audio_dir and audio_dir.resolve()
+    labels = _LabelsOfFile()
     for row in rows:
         counts.rows += 1
         try:
-            yield _check(row, folder)
+            checked = _check(row, folder)
+            labels.refuse_contradiction(checked)
         except RowRefused as problem:
             refused.add(row, str(problem))
+        else:
+            yield checked
+
+
+class _LabelsOfFile:
+    """The level that a file gives first to each (track, annotator), kept on disk: the file may be of any size.
+
+    A file that contradicts itself names no level. Were the last row to count, importing the file again would look like
+    two changes of mind.
+    """
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("")  # a temporary file that SQLite removes
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute(
+            "CREATE TABLE label (uri TEXT, annotator_id TEXT, level INT, line INT, PRIMARY KEY (uri, annotator_id)) "
+            "WITHOUT ROWID"
+        )
+
+    def refuse_contradiction(self, row: TrackRow) -> None:
+        if row.level is None:
+            return
+        label = (row.uri, row.annotator_id, row.level, row.row.line)
+        if self._database.execute("INSERT OR IGNORE INTO label VALUES (?, ?, ?, ?)", label).rowcount:
+            return
+        first = "SELECT level, line FROM label WHERE uri = ? AND annotator_id = ?"
+        level, line = self._database.execute(first, label[:2]).fetchone()
+        if level != row.level:
+            raise RowRefused(f"energy is {row.level}; line {line} says {level} for the same track and annotator")
 
 
 def _check(row: Row, folder: Path | None) -> TrackRow:
     if row.problem:
         raise RowRefused(row.problem)
     cell = row.cells.get
-    preview = cell("track_preview_url", "")
+    preview = _short(row, "track_preview_url", 2000)
     return TrackRow(
         row=row,
         uri=_short(row, "track_uri", 255, required=True),
@@ -129,18 +168,15 @@ def _level(energy: str, annotator_id: str) -> int | None:
         return None
     if not annotator_id:
         raise RowRefused("a label needs an annotator_id; it is empty")
-    try:
-        level = float(energy)
-    except ValueError:
-        raise RowRefused(f"energy is {energy[:40]!r}; expected a whole number from 1 to 10") from None
-    if not (level.is_integer() and MIN_LEVEL <= level <= MAX_LEVEL):
-        raise RowRefused(f"energy is {energy[:40]!r}; expected a whole number from 1 to 10")
-    return int(level)
+    number = _WHOLE_NUMBER.fullmatch(energy)
+    if not number or int(number[1]) not in LEVELS:
+        raise RowRefused(f"energy is {energy[:40]!r}; expected a whole number from {MIN_LEVEL} to {MAX_LEVEL}")
+    return int(number[1])
 
 
 def _audio_path(preview: str, folder: Path | None) -> Path | None:
     """The local file that a row names; None for a link or no audio."""
-    if not preview or preview.startswith("https://"):
+    if not preview or preview.lower().startswith("https://"):
         return None
     if "://" in preview:
         raise RowRefused(f"track_preview_url is {preview[:80]!r}; expected https:// or a file name")
@@ -157,32 +193,55 @@ def _audio_path(preview: str, folder: Path | None) -> Path | None:
         with path.open("rb"):
             pass
     except OSError as error:  # a name that is too long for the file system, a folder we may not enter
-        raise RowRefused(f"{preview[:80]!r} cannot be read: {error.strerror}") from None
+        raise RowRefused(f"the file {preview[:80]!r} cannot be read: {error.strerror}") from None
+    except RuntimeError:  # so says Path.resolve until Python 3.12
+        raise RowRefused(f"the file {preview[:80]!r} is a link that leads to itself") from None
     return path
 
 
 # ---- Storing
 
 
+def _store(batch: list[TrackRow], *, is_synthetic: bool) -> ImportCounts:
+    for _ in range(MAX_STORE_TRIES - 1):
+        try:
+            return _store_once(batch, is_synthetic=is_synthetic)
+        except IntegrityError:
+            continue  # another import committed one of these tracks between our look and our insert: look again
+    return _store_once(batch, is_synthetic=is_synthetic)
+
+
 @transaction.atomic
-def _store(batch: list[TrackRow], counts: ImportCounts, *, is_synthetic: bool) -> None:
-    tracks = _store_tracks(batch, counts, is_synthetic=is_synthetic)
+def _store_once(batch: list[TrackRow], *, is_synthetic: bool) -> ImportCounts:
+    counts = ImportCounts()
+    tracks, told = _store_tracks(batch, counts, is_synthetic=is_synthetic)
     _store_genres(batch, tracks)
-    _store_annotations(batch, tracks, counts)
+    told |= _store_annotations(batch, tracks, counts)
+    counts.unchanged = sum(row.row.line not in told for row in batch)
+    return counts
 
 
-def _store_tracks(batch: list[TrackRow], counts: ImportCounts, *, is_synthetic: bool) -> dict[str, Track]:
-    first_rows = {row.uri: row for row in reversed(batch)}
-    known = Track.objects.in_bulk(first_rows, field_name="uri")
-    new = [Track(uri=uri, is_synthetic=is_synthetic) for uri in first_rows if uri not in known]
-    for track in new:
-        _complete(track, first_rows[track.uri])
-    Track.objects.bulk_create(new)
-    counts.new_tracks += len(new)
-    completed = [track for track in known.values() if _complete(track, first_rows[track.uri])]
-    fields = ["title", "artist", "preview_url", "audio", "sha256", "audio_state"]
-    Track.objects.bulk_update(completed, fields)
-    return known | {track.uri: track for track in new}
+def _store_tracks(
+    batch: list[TrackRow], counts: ImportCounts, *, is_synthetic: bool
+) -> tuple[dict[str, Track], set[int]]:
+    """The batch's tracks by uri, and the lines that told something new of them."""
+    rows_of = defaultdict(list)
+    for row in batch:
+        rows_of[row.uri].append(row)
+    known = Track.objects.in_bulk(rows_of, field_name="uri")
+    # Sorted, here and below: two imports at once that took the same rows in another order would wait for each other.
+    new = {uri: Track(uri=uri, is_synthetic=is_synthetic) for uri in sorted(rows_of.keys() - known.keys())}
+    told = {rows_of[uri][0].row.line for uri in new}
+    completed = []
+    for uri, track in (known | new).items():
+        if lines := {row.row.line for row in rows_of[uri] if _complete(track, row)}:
+            told |= lines
+            completed.append(track)
+    Track.objects.bulk_create(new.values())
+    completed = [track for track in completed if track.uri in known]
+    Track.objects.bulk_update(completed, ["title", "artist", "preview_url", "audio", "sha256", "audio_state"])
+    counts.new_tracks, counts.completed_tracks = len(new), len(completed)
+    return known | new, told
 
 
 def _complete(track: Track, row: TrackRow) -> bool:
@@ -207,9 +266,12 @@ def store_audio(path: Path) -> tuple[str, str]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         name = f"audio/{digest[:2]}/{digest}{path.suffix.lower()[:6]}"
+        # A copy that was interrupted has the name but not the bytes.
+        if default_storage.exists(name) and default_storage.size(name) != file.tell():
+            default_storage.delete(name)
         if not default_storage.exists(name):
             file.seek(0)
-            default_storage.save(name, File(file))
+            name = default_storage.save(name, File(file))
     return name, digest
 
 
@@ -224,41 +286,42 @@ def _store_genres(batch: list[TrackRow], tracks: dict[str, Track]) -> None:
     )
 
 
-def _store_annotations(rows: list[TrackRow], tracks: dict[str, Track], counts: ImportCounts) -> None:
-    annotators = _annotators({row.annotator_id for row in rows if row.level is not None})
-    seen = set(
-        Annotation.objects.filter(submission_id__in=[row.submission_id for row in rows]).values_list(
-            "submission_id", flat=True
-        )
-    )
-    current = {
-        (annotation.track_id, annotation.annotator_id): annotation
-        for annotation in Annotation.objects.current().filter(
-            track__in=tracks.values(), annotator__in=annotators.values()
-        )
+def _store_annotations(batch: list[TrackRow], tracks: dict[str, Track], counts: ImportCounts) -> set[int]:
+    """The lines that made an annotation."""
+    labels = [(row, row.level) for row in batch if row.level is not None]
+    annotators = _annotators({row.annotator_id for row, _ in labels})
+    history = Annotation.objects.filter(track__in=tracks.values(), annotator__in=annotators.values()).order_by("pk")
+    current = {(label.track_id, label.annotator_id): label for label in history.current()}
+    # What was relabelled by hand since the last import stays: the file says nothing new.
+    imported = {
+        (label.track_id, label.annotator_id): label.level for label in history.filter(source=Annotation.Source.IMPORT)
     }
-    for row in rows:
-        if row.level is None:
-            counts.unchanged += 1
-            continue
+    new, lines = [], set()
+    for row, level in sorted(labels, key=lambda label: (label[0].uri, label[0].annotator_id)):
         key = tracks[row.uri].pk, annotators[row.annotator_id].pk
         before = current.get(key)
-        if row.submission_id in seen or (before and before.level == row.level):
-            counts.unchanged += 1
+        if (before and before.level == level) or imported.get(key) == level:
             continue
-        seen.add(row.submission_id)
-        current[key] = Annotation.objects.create(
-            track_id=key[0],
-            annotator_id=key[1],
-            level=row.level,
-            supersedes=before,
-            submission_id=row.submission_id,
-            source=Annotation.Source.IMPORT,
-        )
-        if before:
-            counts.changed_annotations += 1
-        else:
-            counts.new_annotations += 1
+        current[key] = _annotation(row, level, key, before)
+        new.append(current[key])
+        lines.add(row.row.line)
+    Annotation.objects.bulk_create(new)
+    counts.changed_annotations = sum(label.supersedes is not None for label in new)
+    counts.new_annotations = len(new) - counts.changed_annotations
+    return lines
+
+
+def _annotation(row: TrackRow, level: int, key: tuple[int, int], before: Annotation | None) -> Annotation:
+    # Made of what it says and what it supersedes: of two imports at once only one can say it.
+    said = ["energyapp import", row.uri, row.annotator_id, level, before and str(before.submission_id)]
+    return Annotation(
+        track_id=key[0],
+        annotator_id=key[1],
+        level=level,
+        supersedes=before,
+        submission_id=uuid5(NAMESPACE_URL, json.dumps(said)),
+        source=Annotation.Source.IMPORT,
+    )
 
 
 def _annotators(aliases: set[str]) -> dict[str, User]:

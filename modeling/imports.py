@@ -14,6 +14,7 @@ from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 from modeling.models import FeatureVector
 
 BATCH_SIZE = 500
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 @dataclass
@@ -24,7 +25,7 @@ class FeatureImportCounts:
 
 
 def import_features(path: Path, *, feature_set: str, refused: RefusedRows) -> FeatureImportCounts:
-    """Store one vector a row; a track that has one of this set already gets the new one.
+    """Store one vector a row; a track that has one of this set already gets the new one, of two in the file the later.
 
     Raises
     ------
@@ -45,14 +46,15 @@ def import_features(path: Path, *, feature_set: str, refused: RefusedRows) -> Fe
 def _store(batch: list[Row], wanted: FeatureSet, refused: RefusedRows) -> int:
     uris = {row.cells.get("track_uri", "") for row in batch}
     track_ids = dict(Track.objects.filter(uri__in=uris).values_list("uri", "pk"))
+    values_of_rows = list(_vectors(batch, wanted, track_ids, refused))
     vectors = {
         track_id: FeatureVector(track_id=track_id, feature_set=wanted.key, values=values.tobytes())
-        for track_id, values in _vectors(batch, wanted, track_ids, refused)
+        for track_id, values in values_of_rows
     }
     FeatureVector.objects.bulk_create(
         vectors.values(), update_conflicts=True, unique_fields=["feature_set", "track"], update_fields=["values"]
     )
-    return len(vectors)
+    return len(values_of_rows)
 
 
 def _vectors(
@@ -75,12 +77,14 @@ def _track_id(row: Row, track_ids: dict[str, int]) -> int:
 
 
 def _values(row: Row, wanted: FeatureSet) -> np.ndarray:
-    values = np.empty(len(wanted.columns), dtype="<f4")
-    for index, column in enumerate(wanted.columns):
-        try:
-            values[index] = float(row.cells[column])
-        except ValueError:
-            raise RowRefused(f"{column} is {row.cells[column][:40]!r}; expected a number") from None
-    if not np.isfinite(values).all():
-        raise RowRefused(f"{wanted.columns[int(np.argmin(np.isfinite(values)))]} is not a finite number")
-    return values
+    return np.array([_number(column, row.cells[column]) for column in wanted.columns], dtype="<f4")
+
+
+def _number(column: str, cell: str) -> float:
+    try:
+        number = float(cell)
+    except ValueError:
+        raise RowRefused(f"{column} is {cell[:40]!r}; expected a number") from None
+    if not abs(number) <= MAX_FLOAT32:  # NaN too
+        raise RowRefused(f"{column} is {cell[:40]!r}; expected a finite number of single precision")
+    return number

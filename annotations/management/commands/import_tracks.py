@@ -2,7 +2,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotations.csv_rows import FileRefused, RefusedRows
+from annotations.csv_rows import FileRefused, RefusedRows, report_path
 from annotations.imports import import_tracks
 
 
@@ -21,14 +21,15 @@ class Command(BaseCommand):
             raise CommandError(f"There is no file {file}.")
         if audio_dir and not audio_dir.is_dir():
             raise CommandError(f"There is no folder {audio_dir}.")
-        report = RefusedRows(refused or file.with_suffix(".refused.csv"))
         try:
-            counts = import_tracks(file, audio_dir=audio_dir, refused=report)
+            with RefusedRows(report_path(file, refused)) as report:
+                counts = import_tracks(file, audio_dir=audio_dir, refused=report)
         except FileRefused as problem:
             raise CommandError(str(problem)) from None
         self.stdout.write(
-            f"{counts.rows} rows: {counts.new_tracks} new tracks, {counts.new_annotations} new labels, "
-            f"{counts.changed_annotations} changed labels, {counts.unchanged} unchanged, {counts.refused} refused."
+            f"{counts.rows} rows: {counts.new_tracks} new tracks, {counts.completed_tracks} completed, "
+            f"{counts.new_annotations} new labels, {counts.changed_annotations} changed labels, "
+            f"{counts.unchanged} unchanged, {counts.refused} refused."
         )
         if report.count:
             self.stdout.write(f"Refused rows with their reasons: {report.path}")

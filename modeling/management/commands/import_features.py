@@ -2,7 +2,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotations.csv_rows import FileRefused, RefusedRows
+from annotations.csv_rows import FileRefused, RefusedRows, report_path
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.imports import import_features
 
@@ -20,9 +20,9 @@ class Command(BaseCommand):
     def handle(self, *, feature_set: str, file: Path, refused: Path | None, **options):
         if not file.is_file():
             raise CommandError(f"There is no file {file}.")
-        report = RefusedRows(refused or file.with_suffix(".refused.csv"))
         try:
-            counts = import_features(file, feature_set=feature_set, refused=report)
+            with RefusedRows(report_path(file, refused)) as report:
+                counts = import_features(file, feature_set=feature_set, refused=report)
         except FileRefused as problem:
             raise CommandError(str(problem)) from None
         self.stdout.write(

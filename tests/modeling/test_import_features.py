@@ -1,0 +1,169 @@
+"""Ready feature columns from files, for tracks that are there."""
+
+import csv
+from io import StringIO
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from annotations.models import Track
+from modeling import imports
+from modeling.core.feature_sets import FEATURE_SETS
+from modeling.models import FeatureVector
+from tests.factories import TrackFactory
+
+pytestmark = pytest.mark.django_db
+
+SPOTIFY = FEATURE_SETS["spotify"]
+
+
+@pytest.fixture
+def import_csv(tmp_path):
+    def run(rows, *, header=("track_uri", *SPOTIFY.columns), feature_set="spotify", **options) -> str:
+        path = tmp_path / "features.csv"
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+        out = StringIO()
+        call_command("import_features", feature_set, path, stdout=out, **options)
+        return out.getvalue()
+
+    return run
+
+
+@pytest.fixture
+def refusals(tmp_path):
+    def read() -> dict[int, str]:
+        with (tmp_path / "features.refused.csv").open(newline="") as file:
+            return {int(row["line"]): row["reason"] for row in csv.DictReader(file)}
+
+    return read
+
+
+def values_of(track, feature_set=SPOTIFY):
+    return np.frombuffer(track.feature_vectors.get(feature_set=feature_set.key).values, "<f4").tolist()
+
+
+def spotify_row(uri, *, start=0.0):
+    return [uri, *(start + i for i in range(len(SPOTIFY.columns)))]
+
+
+@pytest.mark.parametrize("name", list(FEATURE_SETS))
+def test_every_set_can_be_imported_by_the_names_of_its_columns(import_csv, name):
+    columns, track = FEATURE_SETS[name].columns, TrackFactory()
+    numbers = [i / 8 for i in range(len(columns))]
+
+    # Backwards, and with a column of somebody else's.
+    header = [*reversed(columns), "popularity", "track_uri"]
+    out = import_csv([[*reversed(numbers), "high", track.uri]], header=header, feature_set=name)
+
+    assert out == f"1 rows: 1 {name} vectors stored, 0 refused.\n"
+    assert values_of(track, FEATURE_SETS[name]) == numbers
+
+
+def test_a_second_import_replaces_the_vector(import_csv):
+    track = TrackFactory()
+    import_csv([spotify_row(track.uri)])
+
+    import_csv([spotify_row(track.uri, start=100)])
+
+    assert values_of(track)[0] == 100
+    assert FeatureVector.objects.count() == 1
+
+
+def test_of_two_rows_for_a_track_the_later_counts_in_one_batch_and_in_two(import_csv, monkeypatch):
+    track = TrackFactory()
+    rows = [spotify_row(track.uri, start=start) for start in (1, 2, 3)]
+
+    for batch_size in (2, 500):
+        monkeypatch.setattr(imports, "BATCH_SIZE", batch_size)
+        assert import_csv(rows).startswith("3 rows: 3 spotify vectors stored, 0 refused.")
+        assert values_of(track)[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("loud", "danceability is 'loud'; expected a number"),
+        ("", "danceability is ''; expected a number"),
+        ("nan", "danceability is 'nan'; expected a finite number"),
+        ("-inf", "danceability is '-inf'; expected a finite number"),
+        ("1e400", "danceability is '1e400'; expected a finite number"),
+        ("1e39", "danceability is '1e39'; expected a finite number of single precision"),
+        ("0\0", "danceability holds a zero byte"),
+    ],
+)
+def test_a_bad_number_is_told_and_stops_no_other_row(import_csv, refusals, cell, reason):
+    bad, good = TrackFactory(), TrackFactory()
+
+    out = import_csv([[bad.uri, cell, *spotify_row("")[2:]], spotify_row(good.uri)])
+
+    assert out.startswith("2 rows: 1 spotify vectors stored, 1 refused.\nRefused rows with their reasons: ")
+    assert reason in refusals()[2]
+    assert FeatureVector.objects.get().track == good
+
+
+def test_an_unknown_track_and_a_short_row_are_told(import_csv, refusals):
+    import_csv([spotify_row("test:nobody"), spotify_row("test:short")[:-1]])
+
+    assert refusals() == {
+        2: "there is no track 'test:nobody'; import the tracks first",
+        3: "has 12 cells; the first line has 13",
+    }
+    assert not Track.objects.exists()
+
+
+def test_a_row_that_is_refused_leaves_the_vector_that_is_there(import_csv):
+    track = TrackFactory()
+    import_csv([spotify_row(track.uri)])
+
+    import_csv([[track.uri, "nan", *spotify_row("")[2:]]])
+
+    assert values_of(track)[0] == 0
+
+
+def test_a_missing_column_is_one_error(import_csv, tmp_path):
+    with pytest.raises(CommandError, match="has no column 'tempo', 'time_signature'"):
+        import_csv([], header=("track_uri", *SPOTIFY.columns[:-2]))
+    with pytest.raises(CommandError, match="has no column 'track_uri'"):
+        import_csv([], header=SPOTIFY.columns)
+
+    assert not (tmp_path / "features.refused.csv").exists()
+
+
+def test_a_set_or_a_file_that_is_not_there_is_one_error(tmp_path):
+    with pytest.raises(CommandError, match="There is no file"):
+        call_command("import_features", "spotify", str(tmp_path / "no.csv"))
+    with pytest.raises(CommandError, match="invalid choice: 'deezer'"):
+        call_command("import_features", "deezer", str(tmp_path / "no.csv"))
+
+
+def test_the_report_of_an_earlier_import_is_removed_when_nothing_is_refused(import_csv, tmp_path):
+    import_csv([spotify_row("test:nobody")])
+
+    import_csv([spotify_row(TrackFactory().uri)])
+
+    assert not (tmp_path / "features.refused.csv").exists()
+
+
+def test_a_batch_takes_as_many_queries_whatever_it_holds(import_csv, django_assert_max_num_queries):
+    tracks = TrackFactory.create_batch(300)
+
+    with django_assert_max_num_queries(12):
+        import_csv([spotify_row(track.uri) for track in tracks])
+
+    assert FeatureVector.objects.count() == 300
+
+
+def test_the_transfer_features_of_the_shared_data_import_fully(import_csv, shared_data):
+    with (shared_data / "emomusic" / "tracks.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    Track.objects.bulk_create(Track(uri=f"emomusic:{row[0]}") for row in rows)
+
+    out = import_csv(
+        [[f"emomusic:{row[0]}", *row[1:]] for row in rows],
+        header=["track_uri", *header[1:]],
+        feature_set="transfer",
+    )
+
+    assert out == "552 rows: 552 transfer vectors stored, 0 refused.\n"
