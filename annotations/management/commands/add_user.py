@@ -19,18 +19,21 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="", help="the name that others see")
 
     def handle(self, *, username: str, role: str, name: str, **options):
-        first_name, _, last_name = name.partition(" ")
+        user = User.objects.filter(username=username).first() or User(username=username)
+        is_new = user.pk is None
+        if name:
+            user.first_name, _, user.last_name = name.partition(" ")
+        # Asked for outside the transaction: on SQLite nobody else could write while somebody types.
+        password = getpass.getpass(f"Password for {username}: ")
+        try:
+            user.full_clean(exclude=["password"])
+            validate_password(password, user)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        user.set_password(password)
+        # Somebody may take over the name of a demo account, which may be locked.
+        user.is_active, user.is_demo = True, False
         with transaction.atomic():
-            user, is_new = User.objects.get_or_create(username=username)
-            if name:
-                user.first_name, user.last_name = first_name, last_name
-            password = getpass.getpass(f"Password for {username}: ")
-            try:
-                user.full_clean(exclude=["password"])
-                validate_password(password, user)
-            except ValidationError as error:
-                raise CommandError(" ".join(error.messages)) from None
-            user.set_password(password)
             user.save()
             user.groups.set([Group.objects.get(name=role)])
         self.stdout.write(f"{username} {'can now log in' if is_new else 'was changed'} as {role}.")
