@@ -17,6 +17,7 @@ from annotations.roles import ROLE_PERMISSIONS
 from modeling.core.dataset import in_evaluation_slice
 from modeling.core.demo_music import simulated_annotations, write_library
 
+TABLE = "demo.csv"
 FIELDS = ("energy", "track_uri", "track_preview_url", "annotator_id", "genres", "title", "artist")
 
 
@@ -32,44 +33,61 @@ class Command(BaseCommand):
             raise CommandError("This is a production installation: it holds real labels and gets no demo accounts.")
         if Track.objects.exists():
             raise CommandError("There are tracks already. The demo library is for an empty installation.")
-        with tempfile.TemporaryDirectory() as folder:
-            n_planted = self._make_library(Path(folder), seed=seed, n_tracks=tracks)
-        logins = make_accounts()
-        write_logins(settings.VAR_DIR / "demo-logins.json", logins)
+        if taken := User.objects.filter(username__in=ROLE_PERMISSIONS).values_list("username", flat=True):
+            raise CommandError(
+                f"There are accounts already: {', '.join(taken)}. The demo makes its own of these names."
+            )
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            try:
+                n_planted = write_demo(folder, seed=seed, n_tracks=tracks)
+            except ValueError as problem:  # a number of tracks or a seed that is out of range
+                raise CommandError(str(problem)) from None
+            # Whole or not at all: with tracks and no logins it could neither be used nor be made again.
+            with transaction.atomic():
+                import_demo(folder)
+                write_logins(settings.VAR_DIR / "demo-logins.json", make_accounts())
         self.stdout.write(
             f"Demo library: {tracks} synthetic tracks, {n_planted} planted mistakes; "
             f"logins in {settings.VAR_DIR / 'demo-logins.json'}."
         )
 
-    def _make_library(self, folder: Path, *, seed: int, n_tracks: int) -> int:
-        library = write_library(folder, seed=seed, n_tracks=n_tracks)
-        # The evaluation slice is never flagged, so a mistake there could not be found.
-        simulated = simulated_annotations(library, seed=seed, may_plant=lambda uri: not in_evaluation_slice(uri))
-        labelled = {row["track_uri"] for row in simulated.rows}
-        unlabelled = [
-            {
-                "track_uri": track.uri,
-                "track_preview_url": track.file_name,
-                "genres": ",".join(track.genres),
-                "title": track.title,
-                "artist": track.artist,
-            }
-            for track in library
-            if track.uri not in labelled
-        ]
-        table = folder / "demo.csv"
-        with table.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, FIELDS)
-            writer.writeheader()
-            writer.writerows([*simulated.rows, *unlabelled])
-        refused = RefusedRows(folder / "refused.csv")
-        counts = import_tracks(table, audio_dir=folder, refused=refused, is_synthetic=True)
-        if counts.refused:
-            raise CommandError(f"{counts.refused} rows of the demo library were refused: {refused.path.read_text()}")
-        return len(simulated.planted)
+
+def write_demo(folder: Path, *, seed: int, n_tracks: int) -> int:
+    """Audio files and demo.csv; how many mistakes were planted."""
+    library = write_library(folder, seed=seed, n_tracks=n_tracks)
+    simulated = simulated_annotations(library, seed=seed, may_plant=may_plant)
+    labelled = {row["track_uri"] for row in simulated.rows}
+    unlabelled = [
+        {
+            "track_uri": track.uri,
+            "track_preview_url": track.file_name,
+            "genres": ",".join(track.genres),
+            "title": track.title,
+            "artist": track.artist,
+        }
+        for track in library
+        if track.uri not in labelled
+    ]
+    with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        writer.writeheader()
+        writer.writerows([*simulated.rows, *unlabelled])
+    return len(simulated.planted)
 
 
-@transaction.atomic
+def may_plant(uri: str) -> bool:
+    """The evaluation slice is never flagged, so a mistake there could not be found."""
+    return not in_evaluation_slice(uri)
+
+
+def import_demo(folder: Path) -> None:
+    with RefusedRows(folder / "refused.csv") as refused:
+        counts = import_tracks(folder / TABLE, audio_dir=folder, refused=refused, is_synthetic=True)
+    if counts.refused:
+        raise CommandError(f"{counts.refused} rows of the demo library were refused: {refused.path.read_text()}")
+
+
 def make_accounts() -> dict[str, dict[str, str]]:
     """One account a role, each with a password drawn for this installation: role -> username and password."""
     logins = {}
