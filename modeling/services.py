@@ -68,7 +68,11 @@ def send_feature_tasks(track_ids: Iterable[int]) -> int:
     return n_sent
 
 
-def enqueue_missing_features(*, feature_set_key: str) -> int:
-    """Ask for this set for every playable track that lacks it, for instance after the convnet's weights were installed."""
+def enqueue_missing_features(*, feature_set_key: str) -> tuple[int, int]:
+    """Ask for this set for every playable track that lacks it, for instance after the convnet's weights were installed.
+
+    How many were asked for, and how many lack it: more, when the broker is away. Nobody asks for those by themselves.
+    """
     lacking = Track.objects.playable().exclude(feature_vectors__feature_set=feature_set_key)
-    return send_feature_tasks(lacking.order_by("pk").values_list("pk", flat=True))
+    track_ids = list(lacking.order_by("pk").values_list("pk", flat=True))
+    return send_feature_tasks(track_ids), len(track_ids)

@@ -23,13 +23,11 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path | None, optional: bool, timeout: float, **options):
         folder = settings.MODELS_DIR
-        if convnet.is_installed(folder):
-            self.stdout.write("The transfer convnet is installed already.")
-            return
+        already = " already" if convnet.is_installed(folder) else ""
         try:
-            if file:
+            if file and not already:
                 convnet.install(file, folder)
-            else:
+            elif not already:
                 convnet.fetch(folder, timeout_s=timeout)
         except convnet.ConvnetUnavailable as problem:
             hint = "Later: manage.py install_convnet --file model_best.hdf5"
@@ -37,5 +35,9 @@ class Command(BaseCommand):
                 raise CommandError(f"{problem} {hint}") from None
             self.stdout.write(f"Going on without the 160 transfer features: {problem} {hint}")
             return
-        n_tracks = services.enqueue_missing_features(feature_set_key=FEATURE_SETS["transfer"].key)
-        self.stdout.write(f"The transfer convnet is installed; {n_tracks} tracks were queued for its features.")
+        n_queued, n_lacking = services.enqueue_missing_features(feature_set_key=FEATURE_SETS["transfer"].key)
+        self.stdout.write(
+            f"The transfer convnet is installed{already}; {n_queued} tracks were queued for its features."
+        )
+        if n_queued < n_lacking:
+            self.stdout.write("The queue cannot be reached; run install_convnet again when the product runs.")

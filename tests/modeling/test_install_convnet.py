@@ -1,0 +1,134 @@
+"""The transfer convnet's weights are not shipped: they are installed from a file or fetched, checked, or gone without."""
+
+from io import StringIO
+
+import pytest
+from celery import current_app
+from django.core.management import CommandError, call_command
+
+from annotations.models import Track
+from modeling.core import convnet
+from modeling.core.feature_sets import FEATURE_SETS
+from modeling.models import FeatureVector
+from tests.factories import TrackFactory
+from tests.processes import broker_at, free_port
+
+pytestmark = pytest.mark.django_db
+
+TRANSFER = FEATURE_SETS["transfer"].key
+
+
+@pytest.fixture(autouse=True)
+def models_folder(settings, tmp_path):
+    settings.MODELS_DIR = tmp_path / "models"
+    return settings.MODELS_DIR
+
+
+@pytest.fixture
+def weights(shared_data):
+    path = shared_data / "convnet" / "model_best.hdf5"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here: the published weights, which this product does not ship")
+    return path
+
+
+@pytest.fixture
+def queued():
+    """The track ids of the tasks that were sent, read from the queue itself."""
+    with current_app.connection_for_read() as broker, broker.SimpleQueue("features") as queue:
+        queue.clear()
+
+        def read() -> list[int]:
+            return [queue.get_nowait().payload[0][0] for _ in range(queue.qsize())]
+
+        yield read
+        queue.clear()
+
+
+def run(*options) -> str:
+    out = StringIO()
+    call_command("install_convnet", *options, stdout=out)
+    return out.getvalue()
+
+
+def test_the_published_weights_are_installed_and_playable_tracks_that_lack_features_are_queued(
+    weights, models_folder, queued
+):
+    lacking = TrackFactory.create_batch(2)
+    has_them = TrackFactory()
+    FeatureVector.objects.create(track=has_them, feature_set=TRANSFER, values=b"\0" * 640)
+    TrackFactory(audio_state=Track.AudioState.WAITING)
+    TrackFactory(audio_state=Track.AudioState.BAD, audio_problem="silent")
+
+    out = run("--file", str(weights))
+
+    assert out == "The transfer convnet is installed; 2 tracks were queued for its features.\n"
+    assert convnet.is_installed(models_folder)
+    assert sorted(queued()) == sorted(track.pk for track in lacking)
+
+
+def test_installing_again_queues_what_is_lacking_since(weights, queued):
+    run("--file", str(weights))
+    track = TrackFactory()
+
+    out = run("--fetch")  # which needs no network: the weights are here
+
+    assert out == "The transfer convnet is installed already; 1 tracks were queued for its features.\n"
+    assert queued() == [track.pk]
+
+
+def test_weights_can_be_installed_while_the_broker_is_away(weights, models_folder):
+    TrackFactory()
+
+    with broker_at(f"redis://127.0.0.1:{free_port()}/0"):
+        out = run("--file", str(weights))
+
+    assert convnet.is_installed(models_folder)
+    assert out.endswith("The queue cannot be reached; run install_convnet again when the product runs.\n")
+
+
+def test_a_wrong_file_is_refused_with_both_sums(tmp_path, models_folder, queued):
+    wrong = tmp_path / "model_best.hdf5"
+    wrong.write_bytes(b"something else")
+    TrackFactory()
+
+    with pytest.raises(CommandError) as refused:
+        run("--file", str(wrong))
+
+    # printf 'something else' | sha256sum
+    found = "f41f3fa625ff120ddca7ef456bf66371ecea23c129f4e4c32367101edb516cf8"
+    assert f"its sha256 is {found}, expected {convnet.WEIGHTS_SHA256}" in str(refused.value)
+    assert "install_convnet --file model_best.hdf5" in str(refused.value)
+    assert not models_folder.exists() or not list(models_folder.iterdir())
+    assert queued() == []
+
+
+@pytest.mark.parametrize("name", ["no-such-file", "."])
+def test_a_file_that_cannot_be_read_is_one_error(tmp_path, name):
+    with pytest.raises(CommandError, match="The weights cannot be read from"):
+        run("--file", str(tmp_path / name))
+
+
+def test_optional_goes_on_without_them_and_says_so(tmp_path, models_folder, queued):
+    TrackFactory()
+
+    out = run("--file", str(tmp_path / "no-such-file"), "--optional")
+
+    assert out.startswith("Going on without the 160 transfer features: The weights cannot be read from")
+    assert not convnet.is_installed(models_folder)
+    assert queued() == []
+
+
+def test_an_address_that_does_not_answer_is_no_error_when_optional(monkeypatch, models_folder):
+    nobody = f"http://127.0.0.1:{free_port()}/model_best.hdf5"
+    monkeypatch.setattr(convnet.fetch, "__kwdefaults__", {**convnet.fetch.__kwdefaults__, "url": nobody})
+
+    assert "Going on without the 160 transfer features" in run("--fetch", "--optional", "--timeout", "2")
+    with pytest.raises(CommandError, match=r"cannot be fetched from http://127\.0\.0\.1"):
+        run("--timeout", "2")
+    assert not convnet.is_installed(models_folder)
+
+
+def test_file_and_fetch_exclude_each_other(tmp_path):
+    with pytest.raises(CommandError, match="not allowed with argument"):
+        run("--file", str(tmp_path), "--fetch")
