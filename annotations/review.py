@@ -94,6 +94,9 @@ def decide(request: Request, pk: int) -> HttpResponse:
         decision = services.decide(reviewer=request.user, flag=flag, **form.cleaned_data)
     except (services.OwnLabel, services.NoBlindOpinion) as refusal:
         return _review_page(request, flag, problem=str(refusal), status=409)
+    except services.FlagGone as withdrawn:
+        messages.info(request, str(withdrawn))
+        return redirect("review_queue")
     messages.success(request, f"{flag.annotation.track}: {_said(decision)}.")
     following = Flag.objects.open().reviewable_by(request.user).for_queue().first()
     return redirect("review", pk=following.pk) if following else redirect("review_queue")

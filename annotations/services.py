@@ -28,6 +28,10 @@ class NoBlindOpinion(Exception):
     """A decision was sent before the reviewer had said what they hear."""
 
 
+class FlagGone(Exception):
+    """A training has withdrawn the flag while somebody was deciding about it."""
+
+
 # ---- Labelling
 
 
@@ -49,11 +53,17 @@ def _claim(annotator: User) -> Lease | None:
         if held.expires_at > now:
             return held
         held.delete()
-    Lease.objects.filter(expires_at__lte=now).delete()
+    _drop_expired_leases(now)
     track = next_track(annotator)
     if track is None:
         return None
     return Lease.objects.create(track=track, annotator=annotator, taken_at=now, expires_at=expires_at)
+
+
+def _drop_expired_leases(now: dt.datetime) -> None:
+    # Two whose own leases have run out hold these locked and would wait for each other for ever: skip what is locked.
+    expired = Lease.objects.select_for_update(skip_locked=True).filter(expires_at__lte=now)
+    Lease.objects.filter(pk__in=[lease.pk for lease in expired]).delete()
 
 
 @transaction.atomic
@@ -113,11 +123,11 @@ class Accusation:
 def raise_flags(accusations: Iterable[Accusation], *, source: str) -> int:
     """Raise these flags in place of every flag that nobody has decided about yet.
 
-    A flag with a decision stays as it is: what was decided is not shown again. Returns how many wait for a decision.
+    A flag with a decision stays as it is: what was decided is not shown again. One that is raised again keeps its
+    address: a lead may have it open. Returns how many wait for a decision.
     """
-    Flag.objects.filter(decisions=None).delete()
-    flags = [
-        Flag(
+    flags = {
+        (accusation.annotation_id, accusation.reason): Flag(
             annotation_id=accusation.annotation_id,
             reason=accusation.reason,
             expected_level=accusation.expected_level,
@@ -126,8 +136,20 @@ def raise_flags(accusations: Iterable[Accusation], *, source: str) -> int:
             source=source,
         )
         for accusation in accusations
-    ]
-    Flag.objects.bulk_create(flags, ignore_conflicts=True)
+    }
+    # Lock before looking for decisions: leads make them meanwhile, and a flag with one must not go.
+    present = {
+        (flag.annotation_id, flag.reason): flag.pk for flag in Flag.objects.select_for_update().defer("evidence")
+    }
+    decided = set(Flag.objects.exclude(decisions=None).values_list("annotation_id", "reason"))
+    withdrawn = present.keys() - flags.keys() - decided
+    Flag.objects.filter(pk__in=[present[key] for key in withdrawn]).delete()
+    Flag.objects.bulk_create(
+        [flag for key, flag in flags.items() if key not in decided],
+        update_conflicts=True,
+        unique_fields=["annotation", "reason"],
+        update_fields=["expected_level", "suspicion", "evidence", "source"],
+    )
     return Flag.objects.open().count()
 
 
@@ -163,7 +185,12 @@ def decide(*, reviewer: User, flag: Flag, verdict: str, level: int | None = None
         The accused label is the reviewer's own.
     NoBlindOpinion
         The reviewer has not said what they hear.
+    FlagGone
+        A training that ended in this moment no longer doubts the label.
     """
+    # Against `raise_flags`, which withdraws flags without decisions.
+    if not Flag.objects.select_for_update().filter(pk=flag.pk).exists():
+        raise FlagGone("The newest training no longer doubts this label, so there is nothing to decide.")
     if flag.annotation.annotator_id == reviewer.pk:
         raise OwnLabel("Nobody decides on their own label; leave this one to another lead.")
     opinion = blind_opinion(reviewer=reviewer, track=flag.annotation.track)

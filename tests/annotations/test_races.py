@@ -1,0 +1,256 @@
+"""Many people in the same moment: real threads with connections of their own, on SQLite and on Postgres alike."""
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+from uuid import uuid4
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from annotations import services
+from annotations.csv_rows import RefusedRows
+from annotations.imports import import_tracks
+from annotations.models import Annotation, Decision, Flag, Lease, Track, User
+from energyapp.jobs.models import Job
+from modeling import services as modeling
+from modeling.models import TrainingRun
+from tests.factories import (
+    AdminFactory,
+    AnnotationFactory,
+    AnnotatorFactory,
+    FlagFactory,
+    LeadFactory,
+    LeaseFactory,
+    TrackFactory,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Result = TypeVar("Result")
+
+
+def at_once(calls: Iterable[Callable[[], Result]]) -> list[Result | Exception]:
+    """What the calls return or raise, each in a thread with a connection of its own, all let go together."""
+    waiting = list(calls)
+    ready = threading.Barrier(len(waiting))
+
+    def run(call: Callable[[], Result]) -> Result:
+        try:
+            connections["default"].ensure_connection()
+            ready.wait(timeout=30)
+            return call()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(waiting)) as pool:
+        futures = [pool.submit(run, call) for call in waiting]
+    return [future.exception() or future.result() for future in futures]
+
+
+def label_all_that_comes(annotator: User) -> list[int]:
+    """The tracks that this annotator got, until there were none."""
+    tracks = []
+    while lease := services.claim_next_track(annotator=annotator):
+        tracks.append(lease.track_id)
+        services.annotate(annotator=annotator, track_id=lease.track_id, level=5, submission_id=uuid4())
+    return tracks
+
+
+# ---- Labelling
+
+
+def test_sixteen_who_ask_at_once_get_sixteen_tracks():
+    TrackFactory.create_batch(40)
+    people = AnnotatorFactory.create_batch(16)
+
+    leases = at_once(partial(services.claim_next_track, annotator=person) for person in people)
+
+    assert len({lease.track_id for lease in leases}) == 16
+    assert {lease.annotator_id for lease in leases} == {person.pk for person in people}
+    assert Lease.objects.count() == 16
+
+
+def test_one_person_in_eight_tabs_gets_one_track(annotator):
+    TrackFactory.create_batch(10)
+
+    leases = at_once([partial(services.claim_next_track, annotator=annotator)] * 8)
+
+    assert len({lease.track_id for lease in leases}) == 1
+    assert Lease.objects.count() == 1
+
+
+def test_people_whose_leases_have_all_run_out_ask_at_once():
+    gone = timezone.now() - timedelta(hours=1)
+    people = [LeaseFactory(expires_at=gone).annotator for _ in range(12)]
+    TrackFactory.create_batch(12)
+
+    leases = at_once(partial(services.claim_next_track, annotator=person) for person in people)
+
+    assert len({lease.track_id for lease in leases}) == 12
+    assert not Lease.objects.filter(expires_at__lt=timezone.now()).exists()
+
+
+def test_sixteen_who_label_until_nothing_is_left_label_every_track_once():
+    tracks = TrackFactory.create_batch(40)
+    people = AnnotatorFactory.create_batch(16)
+
+    labelled = at_once(partial(label_all_that_comes, person) for person in people)
+
+    assert sorted(track for of_person in labelled for track in of_person) == [track.pk for track in tracks]
+    assert Annotation.objects.count() == 40
+    assert not Lease.objects.exists()
+
+
+def test_one_submission_sent_eight_times_is_one_annotation():
+    lease = LeaseFactory()
+    answer = partial(
+        services.annotate, annotator=lease.annotator, track_id=lease.track_id, level=7, submission_id=uuid4()
+    )
+
+    annotations = at_once([answer] * 8)
+
+    assert set(annotations) == {Annotation.objects.get()}
+
+
+def test_eight_answers_about_one_held_track_are_one_annotation():
+    lease = LeaseFactory()
+    answers = [
+        partial(
+            services.annotate, annotator=lease.annotator, track_id=lease.track_id, level=level, submission_id=uuid4()
+        )
+        for level in range(1, 9)
+    ]
+
+    outcomes = at_once(answers)
+
+    assert [outcome for outcome in outcomes if isinstance(outcome, Annotation)] == [Annotation.objects.get()]
+    assert sum(isinstance(outcome, services.NoLease) for outcome in outcomes) == 7
+
+
+def test_an_answer_and_a_skip_of_the_same_track_do_not_both_count():
+    for _ in range(5):
+        lease = LeaseFactory()
+        about = {"annotator": lease.annotator, "track_id": lease.track_id}
+
+        outcomes = at_once(
+            [
+                partial(services.annotate, **about, level=7, submission_id=uuid4()),
+                partial(services.skip, **about, reason="broken"),
+            ]
+        )
+
+        n_answers = lease.track.annotations.count()
+        assert n_answers + lease.track.skips.count() == 1
+        assert isinstance(outcomes[0], Annotation if n_answers else services.NoLease)
+
+
+# ---- Review
+
+
+def test_two_leads_who_review_one_flag_at_once_are_both_heard():
+    flag = FlagFactory()
+    leads = LeadFactory.create_batch(2)
+
+    def review(reviewer: User, level: int) -> Decision:
+        services.give_blind_opinion(reviewer=reviewer, track=flag.annotation.track, level=level, submission_id=uuid4())
+        return services.decide(reviewer=reviewer, flag=flag, verdict=Decision.Verdict.CHANGE, level=level)
+
+    decisions = at_once([partial(review, leads[0], 8), partial(review, leads[1], 9)])
+
+    assert {decision.blind_level for decision in decisions} == {8, 9}
+    assert flag.annotation.track.annotations.count() == 3
+    newest = max(decisions, key=lambda decision: decision.pk)
+    assert Decision.objects.levels_of_tracks() == {flag.annotation.track_id: newest.level}
+    assert not Flag.objects.open().exists()
+
+
+def test_a_blind_opinion_sent_eight_times_is_one_label():
+    flag, lead = FlagFactory(), LeadFactory()
+    opinion = partial(
+        services.give_blind_opinion, reviewer=lead, track=flag.annotation.track, level=8, submission_id=uuid4()
+    )
+
+    assert len(set(at_once([opinion] * 8))) == 1
+    assert Annotation.objects.filter(annotator=lead).count() == 1
+
+
+def test_a_flag_that_is_raised_again_keeps_its_address():
+    flag = FlagFactory(suspicion=3)
+    again = services.Accusation(flag.annotation_id, Flag.Reason.MODEL_ERROR, 8.5, 4.0, {"bias": 0.1})
+
+    services.raise_flags([again], source="run 2")
+
+    kept = Flag.objects.get()
+    assert (kept.pk, kept.suspicion, kept.source, kept.evidence) == (flag.pk, 4.0, "run 2", {"bias": 0.1})
+
+
+def test_a_decision_on_a_flag_that_was_just_withdrawn_says_so():
+    flag, lead = FlagFactory(), LeadFactory()
+    services.raise_flags([], source="run 2")
+
+    with pytest.raises(services.FlagGone, match="no longer doubts"):
+        services.decide(reviewer=lead, flag=flag, verdict=Decision.Verdict.KEEP)
+
+
+def test_decisions_made_while_a_training_raises_its_flags_are_never_lost():
+    lead = LeadFactory()
+    flags = [FlagFactory() for _ in range(12)]
+    for flag in flags:
+        AnnotationFactory(annotator=lead, track=flag.annotation.track, level=8)
+
+    def decide_on_all() -> int:
+        n_decided = 0
+        for flag in flags:
+            try:
+                services.decide(reviewer=lead, flag=flag, verdict=Decision.Verdict.KEEP)
+            except services.FlagGone:
+                continue
+            n_decided += 1
+        return n_decided
+
+    n_decided, n_open = at_once([decide_on_all, partial(services.raise_flags, [], source="run 2")])
+
+    assert n_open == 0
+    assert Decision.objects.count() == n_decided == Flag.objects.count()
+
+
+# ---- Training and imports
+
+
+def test_train_pressed_by_eight_at_once_is_one_job_and_one_run():
+    admins = AdminFactory.create_batch(8)
+
+    jobs = at_once(partial(modeling.request_training, requested_by=admin) for admin in admins)
+
+    assert set(jobs) == {Job.objects.get()}
+    assert TrainingRun.objects.get().job == jobs[0]
+
+
+def test_eight_schedulers_at_once_send_each_track_to_a_worker_once(monkeypatch):
+    tracks = TrackFactory.create_batch(40, audio_state=Track.AudioState.WAITING)
+    sent: list[int] = []
+    monkeypatch.setattr(modeling, "send_feature_tasks", lambda track_ids: sent.extend(track_ids))
+
+    at_once([modeling.enqueue_waiting_features] * 8)
+
+    assert sorted(sent) == [track.pk for track in tracks]
+
+
+def test_the_same_file_imported_twice_at_once_is_there_once(tmp_path):
+    file = tmp_path / "labels.csv"
+    rows = [f"{1 + number % 10},t:{number},,anna,techno\n" for number in range(60)]
+    file.write_text("energy,track_uri,track_preview_url,annotator_id,genres\n" + "".join(rows))
+
+    outcomes = at_once(
+        partial(import_tracks, file, audio_dir=None, refused=RefusedRows(tmp_path / f"{number}.csv"))
+        for number in range(2)
+    )
+
+    assert sum(counts.new_annotations for counts in outcomes) == 60
+    assert sum(counts.new_tracks for counts in outcomes) == 60
+    assert Track.objects.count() == Annotation.objects.count() == 60
