@@ -18,7 +18,8 @@ DEFAULT_RECIPE = "ridge_thresholds"
 
 # A message that a worker has not answered for so long is lost.
 REQUEUE_FEATURES_AFTER = dt.timedelta(minutes=10)
-FEATURES_BATCH = 1_000
+# Fewer than two cores work off in that time: what only waits for its turn would be sent again and again.
+MAX_FEATURES_UNDER_WAY = 200
 
 
 class NotPromotable(Exception):
@@ -43,16 +44,17 @@ def promote(*, run: TrainingRun, promoted_by: User | None) -> Promotion:
 
 
 def enqueue_waiting_features() -> int:
-    """Send a task for each track that waits for its features; how many. Called every few seconds.
+    """Keep the workers supplied with tracks that wait for their features; how many were sent. Called every few seconds.
 
     The tracks themselves are the list of what is to be done, so nothing is lost with the broker. The compare-and-set
     on `features_queued_at` lets two callers at once send each track one task.
     """
-    waiting = Track.objects.filter(audio_state=Track.AudioState.WAITING).filter(
-        Q(features_queued_at=None) | Q(features_queued_at__lt=timezone.now() - REQUEUE_FEATURES_AFTER)
-    )
-    due = list(waiting.order_by("pk").values_list("pk", flat=True)[:FEATURES_BATCH])
-    ours = [pk for pk in due if waiting.filter(pk=pk).update(features_queued_at=timezone.now())]
+    waiting = Track.objects.filter(audio_state=Track.AudioState.WAITING)
+    lost_before = timezone.now() - REQUEUE_FEATURES_AFTER
+    unsent = waiting.filter(Q(features_queued_at=None) | Q(features_queued_at__lt=lost_before))
+    n_wanted = max(0, MAX_FEATURES_UNDER_WAY - waiting.filter(features_queued_at__gte=lost_before).count())
+    due = list(unsent.order_by("pk").values_list("pk", flat=True)[:n_wanted])
+    ours = [pk for pk in due if unsent.filter(pk=pk).update(features_queued_at=timezone.now())]
     return send_feature_tasks(ours)
 
 
