@@ -15,9 +15,8 @@ from django.db import connection
 from django.db.backends.sqlite3.base import DatabaseOperations as SqliteOperations
 from django.test import Client
 
-from energyapp.celery import app as celery_app
 from tests.factories import AdminFactory, AnnotatorFactory, LeadFactory
-from tests.processes import Redis, WebServer, free_port, start_worker
+from tests.processes import Process, Redis, WebServer, broker_at, free_port, start_worker
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI") == "true"
@@ -131,11 +130,11 @@ def redis_url(tmp_path_factory) -> Iterator[str]:
 
 
 @pytest.fixture
-def start_workers(transactional_db, redis_url) -> Iterator[Callable[..., subprocess.Popen]]:
+def start_workers(transactional_db, redis_url) -> Iterator[Callable[..., Process]]:
     """A function that starts a real worker for some queues, on this test's database and a real Redis."""
     started = []
 
-    def start(queues: str, **environment: str) -> subprocess.Popen:
+    def start(queues: str, **environment: str) -> Process:
         worker = start_worker(queues, redis_url=redis_url, database=connection.settings_dict, **environment)
         started.append(worker)
         return worker
@@ -206,12 +205,5 @@ def session_of(user) -> str:
 @pytest.fixture
 def celery_on_redis(redis_url) -> Iterator[None]:
     """This process's own tasks go to the real Redis instead of into memory."""
-    in_memory = celery_app.conf.broker_url
-    _use_broker(redis_url)
-    yield
-    _use_broker(in_memory)
-
-
-def _use_broker(url: str) -> None:
-    celery_app.conf.broker_url = url
-    celery_app._after_fork()  # forgets connections to the old one
+    with broker_at(redis_url):
+        yield

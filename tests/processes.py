@@ -58,7 +58,6 @@ def broker_at(url: str) -> Iterator[None]:
         yield
     finally:
         product_app.set_current()
-        app.pool.force_close_all()
         app.close()
 
 
@@ -78,6 +77,11 @@ class Process:
             stdin=subprocess.DEVNULL,
         )
         return cls(process)
+
+    def children(self) -> list[int]:
+        """The ids of its own children, for instance of a worker's pool (Linux)."""
+        pid = self.popen.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def kill(self) -> None:
         """As a machine that loses power would."""

@@ -1,0 +1,183 @@
+"""Workers and brokers that are killed in the middle: nothing is lost, nothing happens twice, nothing goes on for ever."""
+
+import os
+import signal
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from redis import Redis as Client
+
+from annotations.models import Flag, Track
+from energyapp.jobs import services as jobs
+from energyapp.jobs import workers
+from energyapp.jobs.models import HEARTBEAT_TIMEOUT, Job
+from modeling import services
+from modeling.core import artifacts
+from modeling.models import Prediction, Promotion, TrainingRun
+from modeling.pipeline import MAX_FEATURE_ATTEMPTS
+from tests.audio_files import write_tone
+from tests.factories import AdminFactory, TrackFactory
+from tests.labelled_library import make_labelled_library
+from tests.processes import Process, Redis, broker_at, start_worker, wait_until
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
+
+PATIENCE_S = 90
+# Enough to be killed in the middle of; a training takes some seconds.
+N_TRACKS = 400
+
+
+@pytest.fixture
+def redis(tmp_path):
+    """A Redis that a test may kill, where this process's tasks go."""
+    with Redis.start(tmp_path) as started, broker_at(started.url):
+        yield started
+
+
+@pytest.fixture
+def start(redis):
+    """Start a worker that a test may kill."""
+    started: list[Process] = []
+
+    def start_for(queues: str) -> Process:
+        started.append(start_worker(queues, redis_url=redis.url, database=connection.settings_dict))
+        return started[-1]
+
+    yield start_for
+    for worker in started:
+        worker.kill()
+
+
+def kill_whole_worker(worker: Process) -> None:
+    worker.kill()
+
+
+def kill_child_only(worker: Process) -> None:
+    """As the kernel does when memory runs out: the process that computes dies, its parent stays."""
+    for child in worker.children():
+        os.kill(child, signal.SIGKILL)
+
+
+def notice_the_silence(job: Job) -> None:
+    """What thirty seconds and the next tick of beat do."""
+    Job.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - HEARTBEAT_TIMEOUT - timedelta(seconds=1))
+    jobs.reap()
+
+
+def wait_for_end(job: Job) -> Job:
+    wait_until(lambda: not Job.objects.get(pk=job.pk).is_live, timeout_s=PATIENCE_S, what="the job's end")
+    return Job.objects.get(pk=job.pk)
+
+
+# ---- Training
+
+
+def in_cross_validation(job: Job) -> bool:
+    return Job.objects.get(pk=job.pk).progress > 0
+
+
+def model_is_written(job: Job) -> bool:
+    return any(settings.RUNS_DIR.glob(f"run-{job.training_run.pk}-*/model"))
+
+
+@pytest.mark.parametrize(
+    ("moment", "kill"), [(in_cross_validation, kill_whole_worker), (model_is_written, kill_child_only)]
+)
+def test_a_training_whose_worker_is_killed_is_done_once_by_the_next(moment, kill, start):
+    make_labelled_library(N_TRACKS)
+    victim = start("train")
+    job = services.request_training(requested_by=AdminFactory())
+    wait_until(lambda: moment(job), timeout_s=PATIENCE_S, what="the moment to kill")
+    kill(victim)
+    assert Job.objects.get().status == Job.Status.RUNNING, "it ended before it could be killed: more tracks are needed"
+    assert TrainingRun.objects.get().metrics is None
+
+    if kill is kill_whole_worker:
+        start("train")
+    notice_the_silence(job)
+    job = wait_for_end(job)
+
+    assert (job.status, job.attempt) == (Job.Status.SUCCEEDED, 2), job.error
+    run = TrainingRun.objects.get()
+    assert Promotion.objects.get().run == run
+    assert Prediction.objects.held_out().count() == Prediction.objects.filter(part="final").count() == N_TRACKS
+    assert set(Flag.objects.values_list("source", flat=True)) == {str(run)}
+    # Of the first attempt there may be a folder; the run names the second's.
+    model = settings.RUNS_DIR / run.artifact / "model"
+    artifacts.read(model, expected_digest=run.artifact_digest)
+    assert run.artifact.endswith(job.token.hex[:8])
+
+
+# ---- The broker
+
+
+def test_a_job_asked_for_while_redis_is_dead_waits_and_runs_when_it_is_back(redis, start):
+    make_labelled_library(40)
+    start("train")
+    wait_until(lambda: workers.serve("train"), what="the worker's first beat")
+    redis.process.kill()
+
+    began = time.monotonic()
+    job = services.request_training(requested_by=AdminFactory())
+    assert time.monotonic() - began < 2
+    job.refresh_from_db()
+    assert (job.status, job.published_at) == (Job.Status.QUEUED, None)
+
+    redis.restart()
+    jobs.reap()
+    assert wait_for_end(job).status == Job.Status.SUCCEEDED
+
+
+def test_a_message_that_redis_took_outlives_redis(redis, start):
+    make_labelled_library(40)
+    job = services.request_training(requested_by=AdminFactory())
+    redis.process.kill()
+    redis.restart()
+
+    start("train")
+
+    assert wait_for_end(job).status == Job.Status.SUCCEEDED
+
+
+# ---- A file that kills
+
+
+def test_a_file_that_kills_its_worker_three_times_is_marked_bad_and_the_next_is_done(redis, start):
+    deadly, harmless = (
+        TrackFactory(audio_state=Track.AudioState.WAITING, audio=f"audio/{name}.wav", peaks=b"")
+        for name in ("deadly", "harmless")
+    )
+    write_tone(Path(deadly.audio.path), duration_s=890)  # long enough to be killed in
+    write_tone(Path(harmless.audio.path), duration_s=3)
+    worker = start("features")
+
+    services.send_feature_tasks([deadly.pk])
+    for attempt in range(1, MAX_FEATURE_ATTEMPTS + 1):
+        begun = Track.objects.filter(pk=deadly.pk, audio_state=Track.AudioState.WAITING, features_attempts=attempt)
+        wait_until(begun.exists, timeout_s=PATIENCE_S, what=f"attempt {attempt}")
+        kill_child_only(worker)
+    services.send_feature_tasks([harmless.pk])
+    wait_until(
+        lambda: not Track.objects.filter(audio_state=Track.AudioState.WAITING).exists(),
+        timeout_s=PATIENCE_S,
+        what="both tracks' ends",
+    )
+
+    deadly.refresh_from_db()
+    harmless.refresh_from_db()
+    assert (deadly.audio_state, deadly.features_attempts) == (Track.AudioState.BAD, MAX_FEATURE_ATTEMPTS)
+    assert deadly.audio_problem == "Reading it stopped the worker 3 times."
+    assert harmless.audio_state == Track.AudioState.READY
+    assert worker.popen.poll() is None
+    with Client.from_url(redis.url) as broker:
+        wait_until(lambda: not broker.llen("features") and not broker.hlen("unacked"), what="the last acknowledgement")
