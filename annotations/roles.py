@@ -1,7 +1,5 @@
 """The three roles are groups with permissions. Views ask for permissions, never for a role's name."""
 
-from django.apps import apps as installed_apps
-
 ANNOTATOR, LEAD, ADMIN = "annotator", "lead", "admin"
 
 _LABEL = ["annotations.add_annotation"]
@@ -15,8 +13,8 @@ ROLE_PERMISSIONS: dict[str, list[str]] = {
 }
 
 
-def grant_role_permissions(using: str, apps=installed_apps, **kwargs) -> None:
-    """After each migrate and flush (which names no `apps`): make the groups and give them exactly their permissions."""
+def grant_role_permissions(using: str, **kwargs) -> None:
+    """After each migrate and flush: make the groups and give them exactly their permissions."""
     from django.contrib.auth.models import Group, Permission
 
     by_name = {

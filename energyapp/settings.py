@@ -7,6 +7,7 @@ start without what it needs (see deploy/.env.example).
 import os
 import secrets
 from pathlib import Path
+from urllib.parse import quote
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -191,6 +192,8 @@ LOGOUT_REDIRECT_URL = "log_in"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 8
 AXES_COOLOFF_TIME = 0.25  # hours
+AXES_CLIENT_IP_CALLABLE = "energyapp.proxies.client_ip"
+TRUSTED_PROXIES = int(env("TRUSTED_PROXIES", "0"))
 AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
 
 # ---- Language and files
@@ -210,13 +213,23 @@ X_ACCEL_REDIRECT = env_flag("X_ACCEL")
 
 # ---- Background work (see docs/adr/0002-the-jobs-table.md)
 
-CELERY_BROKER_URL = required("REDIS_URL") if PRODUCTION else env("REDIS_URL", "redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = (
+    required("REDIS_URL")
+    if PRODUCTION
+    else env(
+        # Where `make run` keeps its Redis, so that commands reach it too.
+        "REDIS_URL",
+        f"redis+socket://{quote(str(VAR_DIR / 'redis' / 'redis.sock'))}",
+    )
+)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Told to stop, a worker gives its task this long (seconds) and then hands it back.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 3.0
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Above the longest task, or a slow training would be delivered a second time while it runs.
     "visibility_timeout": 6 * 60 * 60,

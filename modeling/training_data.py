@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from annotations import consensus
 from annotations.levels import levels_of
 from annotations.models import Annotation, Decision, Track
+from energyapp.jobs.claims import JobRefused
 from modeling.core.dataset import Dataset
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.models import FeatureVector
@@ -23,7 +24,7 @@ MIN_SET_COVERAGE = 0.9
 """A feature set that fewer of the best-covered labelled tracks have is left out, rather than the tracks that lack it."""
 
 
-class NotEnoughLabels(Exception):
+class NotEnoughLabels(JobRefused):
     """There is too little to learn from; the message says what is missing."""
 
 
@@ -93,7 +94,7 @@ def read_training_data() -> TrainingData:
     rows = [track_id for track_id in covered if track_id in labelled]
     if len(rows) < MIN_TRACKS:
         raise NotEnoughLabels(
-            f"{len(labelled)} tracks are labelled and {len(rows)} of them have features; training needs {MIN_TRACKS}"
+            f"{len(labelled)} tracks are labelled and {len(rows)} of them have features; training needs {MIN_TRACKS}."
         )
     features = np.hstack([np.stack([vectors[key][track_id] for track_id in covered]) for key in keys])
     kept = set(rows)

@@ -23,6 +23,10 @@ class ClaimLost(Exception):
     """The job was given to another worker while this one was silent. Nothing may be written any more."""
 
 
+class JobRefused(Exception):
+    """The job cannot be done with what there is. The message is a sentence for people and becomes the job's."""
+
+
 class Claim:
     """`with Claim(job_id) as claim:` runs the body as the one holder of the job.
 
@@ -66,7 +70,7 @@ class Claim:
         self._mine().update(
             status=Job.Status.FAILED,
             finished_at=timezone.now(),
-            message=f"{type(error).__name__}: {error}"[:200],
+            message=_sentence(error)[:200],
             error="".join(traceback.format_exception(error)),
         )
 
@@ -95,3 +99,9 @@ class Claim:
                 continue  # a busy or restarting database: six beats may be missed before anybody minds
             finally:
                 connections.close_all()  # this thread's own connection
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, JobRefused):
+        return str(error)
+    return f"An error in the program stopped it ({type(error).__name__}); an admin can read the details."
