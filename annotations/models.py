@@ -278,6 +278,11 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         """Nobody reviews their own label."""
         return self.exclude(annotation__annotator=user)
 
+    def heard_by(self, user: User):
+        """Adds `is_heard`: whether this reviewer has said what they hear. Before, no evidence may be shown to them."""
+        own = Annotation.objects.filter(annotator=user, track=OuterRef("annotation__track"))
+        return self.annotate(is_heard=Exists(own))
+
     def for_queue(self):
         return self.select_related("annotation__track", "annotation__annotator").order_by("-suspicion", "pk")
 

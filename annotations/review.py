@@ -37,7 +37,7 @@ def review_queue(request: Request) -> HttpResponse:
     shown = states.get(state, states["open"])
     if query := request.GET.get("q", "").strip():
         shown = _search(shown, query)
-    page = Paginator(shown.for_queue(), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = Paginator(shown.heard_by(request.user).for_queue(), PAGE_SIZE).get_page(request.GET.get("page"))
     rows = [
         {
             "flag": flag,

@@ -37,7 +37,12 @@ def test_the_whole_file_says_that_ranges_are_possible(as_annotator, track):
 
 @pytest.mark.parametrize(
     ("asked", "start", "stop"),
-    [("bytes=0-99", 0, 100), ("bytes=1000-", 1000, 256000), ("bytes=-10", 255990, 256000), ("bytes=255999-999999", 255999, 256000)],
+    [
+        ("bytes=0-99", 0, 100),
+        ("bytes=1000-", 1000, 256000),
+        ("bytes=-10", 255990, 256000),
+        ("bytes=255999-999999", 255999, 256000),
+    ],
 )
 def test_a_range_is_answered_with_just_that(as_annotator, track, asked, start, stop):
     response = get(as_annotator, track, range=asked)

@@ -242,6 +242,19 @@ def test_a_decision_before_the_opinion_says_what_to_do(as_lead):
     assert "Say what you hear first" in response.content.decode()
 
 
+def test_the_queue_does_not_lead_a_reviewer_who_has_not_listened(as_lead, lead):
+    accused = AnnotatorFactory(username="the-accused")
+    flag = FlagFactory(annotation__annotator=accused, annotation__level=2, expected_level=8.4)
+
+    before = as_lead.get("/review/").content.decode()
+    hear(lead, flag)
+    after = as_lead.get("/review/").content.decode()
+
+    for evidence in ("the-accused", "level-2", "8.4"):
+        assert evidence not in before
+        assert evidence in after
+
+
 def test_the_queue_filters_and_searches(as_lead):
     FlagFactory(annotation__track__title="Copper Wire")
     FlagFactory(annotation__track__title="Glass Harbour")

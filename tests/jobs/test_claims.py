@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from energyapp.jobs import claims
-from energyapp.jobs.claims import Claim, ClaimLost, NotClaimed
+from energyapp.jobs.claims import Claim, ClaimLost, JobRefused, NotClaimed
 from energyapp.jobs.models import Job, Worker
 from tests.factories import JobFactory, RunningJobFactory, SucceededJobFactory
 from tests.processes import wait_until
@@ -142,14 +142,21 @@ def test_success_after_the_job_was_given_away_takes_the_results_with_it():
 
 def test_a_body_that_raises_leaves_a_failed_job_with_a_sentence_and_the_traceback():
     with pytest.raises(Broken), Claim(JobFactory().pk):
-        raise Broken("The tracks have no labels." + "!" * 300)
+        raise Broken("index 7 is out of bounds")
 
     job = Job.objects.get()
     assert job.status == Job.Status.FAILED
     assert job.finished_at is not None
-    assert job.message.startswith("Broken: The tracks have no labels.")
+    assert job.message == "An error in the program stopped it (Broken); an admin can read the details."
     assert "Traceback (most recent call last)" in job.error
     assert __file__ in job.error
+
+
+def test_a_job_that_refuses_says_why_in_its_own_words():
+    with pytest.raises(JobRefused), Claim(JobFactory().pk):
+        raise JobRefused("The tracks have no labels." + "!" * 300)
+
+    assert Job.objects.get().message.startswith("The tracks have no labels.!!!")
 
 
 def test_results_of_a_body_that_breaks_the_database_are_gone_and_the_job_says_so():

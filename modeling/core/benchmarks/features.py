@@ -32,7 +32,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--n-files", type=int, default=8)
     arguments = parser.parse_args()
-    paths = list(islice(filter(_loads, sorted(arguments.folder.iterdir())), arguments.n_files))
+    paths = list(
+        islice(
+            filter(_loads, sorted(path for path in arguments.folder.rglob("*") if path.is_file())), arguments.n_files
+        )
+    )
     if not paths:
         parser.error(f"{arguments.folder} holds no audio file that loads")
     print(f"{len(paths)} files, CPU milliseconds per 30 s of audio, medians")
