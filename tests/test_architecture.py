@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ALLOWED_AT_THE_TOP = set(
-    "manage.py pyproject.toml energyapp annotations modeling templates static tests docker-compose.yml "
-    "README.md Makefile docs deploy requirements-dev.lock requirements-web.lock requirements-worker.lock".split()
-)
+ALLOWED_AT_THE_TOP = {
+    *("manage.py", "pyproject.toml", "energyapp", "annotations", "modeling", "templates", "static", "tests"),
+    *("docker-compose.yml", "README.md", "Makefile", "docs", "deploy"),
+    *("requirements-dev.lock", "requirements-web.lock", "requirements-worker.lock"),
+}
 
 LOADED_BY_THE_WEB_PROCESS = """
 import sys

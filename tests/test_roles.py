@@ -103,7 +103,9 @@ def test_only_those_who_may_get_through(name, objects, people):
             assert response.status_code == 403, f"{person} gets through to {name}"
 
 
-@pytest.mark.parametrize("name", [name for name, (method, _) in RULES.items() if method == "post" and name != "log_out"])
+@pytest.mark.parametrize(
+    "name", [name for name, (method, _) in RULES.items() if method == "post" and name != "log_out"]
+)
 def test_what_changes_something_is_not_done_by_a_link(name, objects, people):
     url = reverse(name, args=[objects[name]] if name in objects else [])
 
@@ -127,7 +129,8 @@ def test_an_annotator_sees_no_label_of_another_and_no_prediction_by_any_url(anno
             continue
         html = response.content.decode()
         assert "somebody-else" not in html, name
-        assert "8.7654" not in html and "8.77" not in html, name
+        assert "8.7654" not in html, name
+        assert "8.77" not in html, name
         assert 'level-9">9' not in html, name
 
 

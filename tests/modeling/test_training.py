@@ -146,7 +146,9 @@ def test_the_evaluation_slice_is_never_flagged(library):
     for annotation in Annotation.objects.all():
         if in_evaluation_slice(annotation.track.uri):
             wrong = 11 - annotation.level
-            AnnotationFactory(track=annotation.track, annotator=annotation.annotator, level=wrong, supersedes=annotation)
+            AnnotationFactory(
+                track=annotation.track, annotator=annotation.annotator, level=wrong, supersedes=annotation
+            )
 
     train()
 
