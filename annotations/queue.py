@@ -20,4 +20,10 @@ def next_track(annotator: User, *, order: str = "random") -> Track | None:
 
 
 def _first_free(tracks: TrackQuerySet) -> Track | None:
-    return tracks.select_for_update(skip_locked=True, of=("self",)).first()
+    # `no_key`: on Postgres whoever is labelling a track commits while a search that began before still finds it.
+    free = tracks.select_for_update(skip_locked=True, of=("self",), no_key=True)
+    while track := free.first():
+        # What was free when the search began may have been taken, or labelled, before it was locked: look again.
+        if tracks.filter(pk=track.pk).exists():
+            return track
+    return None
