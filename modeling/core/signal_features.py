@@ -13,6 +13,8 @@ samples, which agrees with pyloudnorm to a few tenths of a LU.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -87,7 +89,7 @@ def _power_spectrogram(clip: NDArray[np.float32]) -> NDArray[np.float32]:
     return spectrum.real**2 + spectrum.imag**2
 
 
-def _decibels(power: NDArray[np.floating]) -> NDArray[np.floating]:
+def _decibels(power: Any) -> Any:
     return 10 * np.log10(np.maximum(power, _TINY))
 
 
@@ -144,7 +146,8 @@ def _loudness(power: NDArray[np.float32]) -> list[float]:
     ]
 
 
-def _lufs(power: NDArray[np.floating]) -> NDArray[np.floating]:
+# Any: a scalar or an array, which the numpy stubs of our two Pythons type differently.
+def _lufs(power: Any) -> Any:
     return _decibels(power) - 0.691
 
 
