@@ -134,6 +134,7 @@ class WebServer:
             [sys.executable, "-m", "granian", "--interface", "wsgi", *options, "energyapp.wsgi:application"],
             ENERGYAPP_DATABASE_URL=database_url(database),
             ENERGYAPP_REDIS_URL="memory://",
+            ENERGYAPP_DB_POOL="1",  # on Postgres, as in production
         )
         try:
             wait_until(lambda: answers(port), what="the web server's first answer")
