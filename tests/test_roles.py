@@ -37,6 +37,7 @@ RULES = {
     "annotate": ("post", LABELLERS),
     "skip": ("post", LABELLERS),
     "track_audio": ("get", LABELLERS),
+    "library": ("get", LEADS),
     "review_queue": ("get", LEADS),
     "review": ("get", LEADS),
     "give_opinion": ("post", LEADS),

@@ -58,6 +58,7 @@ def furnished(server, admin):
         blind=f"/review/{flags[0].pk}/",
         evidence=f"/review/{flags[1].pk}/",
         annotators="/annotators/",
+        library="/tracks/",
         dashboard="/dashboard/",
         run=f"/runs/{run.pk}/",
         tracks=f"/runs/{run.pk}/tracks/?true=5&predicted=7",
