@@ -23,6 +23,8 @@ from annotations.models import LEVELS, MAX_LEVEL, MIN_LEVEL, Annotation, Genre, 
 BATCH_SIZE = 500
 MAX_AUDIO_BYTES = 50 * 2**20  # the decoder's limit too: modeling.core.audio
 MAX_STORE_TRIES = 3
+# Name in the media storage and sha256, by the path it was copied from.
+StoredAudio = dict[Path, tuple[str, str]]
 # Not float(): that takes "1_0", "1e0" and other scripts' digits. Programs that mark missing levels as NaN write 7 as 7.0.
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,3})(?:\.0*)?")
 
@@ -203,18 +205,29 @@ def _audio_path(preview: str, folder: Path | None) -> Path | None:
 
 
 def _store(batch: list[TrackRow], *, is_synthetic: bool) -> ImportCounts:
+    # Before the transaction: copying takes its time, and on SQLite nobody could label meanwhile.
+    stored = _store_new_audio(batch)
     for _ in range(MAX_STORE_TRIES - 1):
         try:
-            return _store_once(batch, is_synthetic=is_synthetic)
+            return _store_once(batch, stored, is_synthetic=is_synthetic)
         except IntegrityError:
             continue  # another import committed one of these tracks between our look and our insert: look again
-    return _store_once(batch, is_synthetic=is_synthetic)
+    return _store_once(batch, stored, is_synthetic=is_synthetic)
+
+
+def _store_new_audio(batch: list[TrackRow]) -> StoredAudio:
+    """Copy the files of tracks that have no audio yet."""
+    have_audio = set(
+        Track.objects.filter(uri__in={row.uri for row in batch}).exclude(audio="").values_list("uri", flat=True)
+    )
+    wanted = {row.audio for row in batch if row.audio and row.uri not in have_audio}
+    return {path: store_audio(path) for path in sorted(wanted)}
 
 
 @transaction.atomic
-def _store_once(batch: list[TrackRow], *, is_synthetic: bool) -> ImportCounts:
+def _store_once(batch: list[TrackRow], stored: StoredAudio, *, is_synthetic: bool) -> ImportCounts:
     counts = ImportCounts()
-    tracks, told = _store_tracks(batch, counts, is_synthetic=is_synthetic)
+    tracks, told = _store_tracks(batch, stored, counts, is_synthetic=is_synthetic)
     _store_genres(batch, tracks)
     told |= _store_annotations(batch, tracks, counts)
     counts.unchanged = sum(row.row.line not in told for row in batch)
@@ -222,7 +235,7 @@ def _store_once(batch: list[TrackRow], *, is_synthetic: bool) -> ImportCounts:
 
 
 def _store_tracks(
-    batch: list[TrackRow], counts: ImportCounts, *, is_synthetic: bool
+    batch: list[TrackRow], stored: StoredAudio, counts: ImportCounts, *, is_synthetic: bool
 ) -> tuple[dict[str, Track], set[int]]:
     """The batch's tracks by uri, and the lines that told something new of them."""
     rows_of = defaultdict(list)
@@ -234,7 +247,7 @@ def _store_tracks(
     told = {rows_of[uri][0].row.line for uri in new}
     completed = []
     for uri, track in (known | new).items():
-        if lines := {row.row.line for row in rows_of[uri] if _complete(track, row)}:
+        if lines := {row.row.line for row in rows_of[uri] if _complete(track, row, stored)}:
             told |= lines
             completed.append(track)
     Track.objects.bulk_create(new.values())
@@ -244,7 +257,7 @@ def _store_tracks(
     return known | new, told
 
 
-def _complete(track: Track, row: TrackRow) -> bool:
+def _complete(track: Track, row: TrackRow, stored: StoredAudio) -> bool:
     """Fill in what is not known yet; what is known stays. Whether anything changed."""
     changed = False
     for name in ("title", "artist"):
@@ -252,7 +265,7 @@ def _complete(track: Track, row: TrackRow) -> bool:
             setattr(track, name, value)
             changed = True
     if row.audio and not track.audio:
-        track.audio, track.sha256 = store_audio(row.audio)
+        track.audio, track.sha256 = stored[row.audio]
         track.preview_url, track.audio_state = row.preview, Track.AudioState.WAITING
         changed = True
     elif row.preview and track.audio_state == Track.AudioState.NONE:
