@@ -13,7 +13,7 @@ from annotations.models import Track
 
 CHUNK_BYTES = 64 * 1024
 # What an interrupted download asks for: one range. Several at once no browser wants, and the RFC lets us answer with all.
-_ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+_ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})$")
 
 
 def serve(request: HttpRequest, track: Track) -> HttpResponseBase:

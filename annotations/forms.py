@@ -2,6 +2,8 @@ from django import forms
 
 from annotations.models import MAX_LEVEL, MIN_LEVEL, Decision, Skip
 
+BIGGEST_ID = 2**63 - 1  # what the database can look for
+
 
 class LevelField(forms.IntegerField):
     def __init__(self, **kwargs):
@@ -9,14 +11,14 @@ class LevelField(forms.IntegerField):
 
 
 class LabelForm(forms.Form):
-    track_id = forms.IntegerField()
+    track_id = forms.IntegerField(max_value=BIGGEST_ID)
     submission_id = forms.UUIDField()
     level = LevelField()
     listened_s = forms.FloatField(required=False, min_value=0)
 
 
 class SkipForm(forms.Form):
-    track_id = forms.IntegerField()
+    track_id = forms.IntegerField(max_value=BIGGEST_ID)
     reason = forms.ChoiceField(choices=Skip.Reason)
 
 
@@ -31,6 +33,7 @@ class DecisionForm(forms.Form):
     verdict = forms.ChoiceField(choices=Decision.Verdict, required=False)
     level = LevelField(required=False)
     note = forms.CharField(required=False, max_length=500)
+    seen_decision = forms.IntegerField(required=False, max_value=BIGGEST_ID)
 
     def clean(self):
         cleaned = super().clean() or {}

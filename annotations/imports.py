@@ -241,7 +241,8 @@ def _store_tracks(
     rows_of = defaultdict(list)
     for row in batch:
         rows_of[row.uri].append(row)
-    known = Track.objects.in_bulk(rows_of, field_name="uri")
+    # Locked: a worker that finishes a track meanwhile must not find its state written back.
+    known = Track.objects.select_for_update().order_by("pk").in_bulk(rows_of, field_name="uri")
     # Sorted, here and below: two imports at once that took the same rows in another order would wait for each other.
     new = {uri: Track(uri=uri, is_synthetic=is_synthetic) for uri in sorted(rows_of.keys() - known.keys())}
     told = {rows_of[uri][0].row.line for uri in new}

@@ -31,13 +31,15 @@ decide_permission = permission_required("annotations.add_decision", raise_except
 @see_flags
 def review_queue(request: Request) -> HttpResponse:
     """Flags by suspicion, in one of three states."""
-    flags = Flag.objects.reviewable_by(request.user)
+    flags = Flag.objects.reviewable_by(request.user).heard_by(request.user)
     states = {"open": flags.open(), "second opinion": flags.awaiting_second_opinion(), "resolved": flags.resolved()}
     state = request.GET.get("state", "open")
-    shown = states.get(state, states["open"])
+    state = state if state in states else "open"
+    shown = states[state]
     if query := request.GET.get("q", "").strip():
         shown = _search(shown, query)
-    page = Paginator(shown.heard_by(request.user).for_queue(), PAGE_SIZE).get_page(request.GET.get("page"))
+    shown = shown.for_queue().prefetch_related("decisions__decided_by")
+    page = Paginator(shown, PAGE_SIZE).get_page(request.GET.get("page"))
     rows = [
         {
             "flag": flag,
@@ -62,8 +64,9 @@ def _search(flags: FlagQuerySet, query: str) -> FlagQuerySet:
     return flags.filter(
         Q(annotation__track__title__icontains=query)
         | Q(annotation__track__artist__icontains=query)
-        | Q(annotation__annotator__alias__icontains=query)
-        | Q(annotation__annotator__username__icontains=query)
+        # Or the search would say who is accused before the reviewer has listened.
+        | Q(annotation__annotator__alias__icontains=query, is_heard=True)
+        | Q(annotation__annotator__username__icontains=query, is_heard=True)
     )
 
 
@@ -92,7 +95,7 @@ def decide(request: Request, pk: int) -> HttpResponse:
         return _review_page(request, flag, problem=_problem(form), status=422)
     try:
         decision = services.decide(reviewer=request.user, flag=flag, **form.cleaned_data)
-    except (services.OwnLabel, services.NoBlindOpinion) as refusal:
+    except (services.OwnLabel, services.NoBlindOpinion, services.DecidedMeanwhile) as refusal:
         return _review_page(request, flag, problem=str(refusal), status=409)
     except services.FlagGone as withdrawn:
         messages.info(request, str(withdrawn))
@@ -138,20 +141,23 @@ def _evidence(flag: Flag) -> dict[str, Any]:
     track, evidence = flag.annotation.track, flag.evidence
     annotations = Annotation.objects.current().filter(track=track).select_related("annotator").order_by("created_at")
     belief = evidence.get("belief")
+    history = list(Decision.objects.filter(flag__annotation__track=track).select_related("decided_by", "flag"))
     return {
         "evidence": evidence,
         "annotations": annotations,
-        "level_now": levels_of(annotations)[track.pk],
+        "level_now": levels_of(Annotation.objects.counted().filter(track=track))[track.pk],
         "neighbours": _neighbours(evidence),
         "belief_chart": belief and level_histogram([100 * share for share in belief], label="Model belief, per cent"),
-        "history": Decision.objects.filter(flag__annotation__track=track).select_related("decided_by", "flag"),
+        "history": history,
+        "newest_decision": history[0] if history else None,
+        "is_settled": Flag.objects.resolved().filter(pk=flag.pk).exists(),
     }
 
 
 def _neighbours(evidence: dict[str, Any]) -> list[dict[str, Any]]:
     similarity = {row["track"]: row["similarity"] for row in evidence.get("neighbours", [])}
     tracks = Track.objects.defer("peaks").prefetch_related("genres").in_bulk(similarity)
-    levels = levels_of(Annotation.objects.current().filter(track__in=tracks))
+    levels = levels_of(Annotation.objects.counted().filter(track__in=tracks))
     return [
         {"track": tracks[pk], "level": levels.get(pk), "similarity": value}
         for pk, value in similarity.items()

@@ -28,6 +28,10 @@ class NoBlindOpinion(Exception):
     """A decision was sent before the reviewer had said what they hear."""
 
 
+class DecidedMeanwhile(Exception):
+    """Somebody, perhaps the same person in another tab, has decided about the track since the page was opened."""
+
+
 class FlagGone(Exception):
     """A training has withdrawn the flag while somebody was deciding about it."""
 
@@ -86,7 +90,11 @@ def annotate(
         return done
     if lease is None or lease.track_id != track_id:
         raise NoLease(f"{annotator} does not hold track {track_id}")
-    annotation = Annotation.objects.create(
+    lease.delete()
+    # Meanwhile given elsewhere, on the review page or by an import: that label stands.
+    if theirs := Annotation.objects.current().filter(annotator=annotator, track_id=track_id).first():
+        return theirs
+    return Annotation.objects.create(
         annotator=annotator,
         track_id=track_id,
         level=level,
@@ -94,8 +102,6 @@ def annotate(
         listened_s=listened_s,
         answered_s=(timezone.now() - lease.taken_at).total_seconds(),
     )
-    lease.delete()
-    return annotation
 
 
 @transaction.atomic
@@ -176,11 +182,26 @@ def blind_opinion(*, reviewer: User, track: Track) -> Annotation | None:
 
 
 @transaction.atomic
-def decide(*, reviewer: User, flag: Flag, verdict: str, level: int | None = None, note: str = "") -> Decision:
+def decide(
+    *,
+    reviewer: User,
+    flag: Flag,
+    verdict: str,
+    level: int | None = None,
+    note: str = "",
+    seen_decision: int | None = None,
+) -> Decision:
     """Settle a flag, or ask another annotator first.
+
+    Parameters
+    ----------
+    seen_decision
+        The newest decision about the track that the reviewer has seen; None when there was none.
 
     Raises
     ------
+    DecidedMeanwhile
+        There is a newer one.
     OwnLabel
         The accused label is the reviewer's own.
     NoBlindOpinion
@@ -188,6 +209,8 @@ def decide(*, reviewer: User, flag: Flag, verdict: str, level: int | None = None
     FlagGone
         A training that ended in this moment no longer doubts the label.
     """
+    # Lock before looking: of two leads who decide at once the second must see the first's row.
+    Track.objects.select_for_update().get(pk=flag.annotation.track_id)
     # Against `raise_flags`, which withdraws flags without decisions.
     if not Flag.objects.select_for_update().filter(pk=flag.pk).exists():
         raise FlagGone("The newest training no longer doubts this label, so there is nothing to decide.")
@@ -196,6 +219,11 @@ def decide(*, reviewer: User, flag: Flag, verdict: str, level: int | None = None
     opinion = blind_opinion(reviewer=reviewer, track=flag.annotation.track)
     if opinion is None:
         raise NoBlindOpinion("Say what you hear first; the decision comes after the evidence.")
+    newest = Decision.objects.filter(flag__annotation__track=flag.annotation.track_id).first()
+    if newest and newest.pk != seen_decision:
+        raise DecidedMeanwhile(
+            f"Meanwhile {newest.decided_by.display_name} has decided about this track; look at the history and decide again."
+        )
     return Decision.objects.create(
         flag=flag, decided_by=reviewer, blind_level=opinion.level, verdict=verdict, level=level, note=note
     )

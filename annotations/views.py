@@ -23,7 +23,10 @@ label_permission = permission_required("annotations.add_annotation", raise_excep
 
 @require_safe
 def home(request: Request) -> HttpResponse:
-    return redirect("label")
+    """Where each role's work is. The label page takes a track for whoever opens it: only those who mean to get there."""
+    if request.user.has_perm("modeling.add_trainingrun"):
+        return redirect("dashboard")
+    return redirect("review_queue" if request.user.has_perm("annotations.view_flag") else "label")
 
 
 @require_safe

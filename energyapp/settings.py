@@ -88,6 +88,7 @@ if PRODUCTION:
     CSRF_COOKIE_SECURE = True
 
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "energyapp.middleware.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -127,8 +128,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    # Every page needs a login unless it says otherwise; a forgotten decorator cannot leak labels.
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    # A forgotten decorator cannot leak labels.
+    "energyapp.middleware.LoginRequired",
     "energyapp.middleware.private_pages",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -170,7 +171,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 elif env_flag("DB_POOL"):
     # For the web process only: a pool's threads do not survive the workers' fork.
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 16, "timeout": 10}}
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 2, "max_size": 16, "timeout": 10}
 
 # ---- People
 
@@ -228,8 +229,6 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Told to stop, a worker gives its task this long (seconds) and then hands it back.
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 3.0
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Above the longest task, or a slow training would be delivered a second time while it runs.
     "visibility_timeout": 6 * 60 * 60,
@@ -259,5 +258,6 @@ LOGGING = {
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
-    "loggers": {"axes": {"level": "WARNING"}},
+    # A page that somebody may not open is an answer, not a fault: no traceback.
+    "loggers": {"axes": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
 }

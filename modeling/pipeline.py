@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 from dataclasses import asdict
 from typing import Any
@@ -26,6 +27,8 @@ from modeling.models import FeatureVector, Prediction, Promotion, TrainingRun
 from modeling.suspects import find_suspects
 from modeling.training_data import TrainingData, read_training_data
 
+logger = logging.getLogger(__name__)
+
 # A file that kills its worker comes back to the next one; after this many it is the file.
 MAX_FEATURE_ATTEMPTS = 3
 BULK_SIZE = 2_000
@@ -44,7 +47,10 @@ def compute_features(track_id: int) -> None:
     if track.audio_state not in {Track.AudioState.WAITING, Track.AudioState.READY}:
         return
     if track.features_attempts >= MAX_FEATURE_ATTEMPTS:
-        _mark_bad(track, f"Reading it stopped the worker {MAX_FEATURE_ATTEMPTS} times.")
+        _mark_bad(
+            track,
+            f"It could not be read in {MAX_FEATURE_ATTEMPTS} attempts: it stopped the worker, or the storage failed.",
+        )
         return
     Track.objects.filter(pk=track.pk).update(features_attempts=F("features_attempts") + 1)
     try:
@@ -53,7 +59,8 @@ def compute_features(track_id: int) -> None:
     except AudioError as problem:
         _mark_bad(track, str(problem))
     except OSError as problem:
-        _mark_bad(track, f"The stored file cannot be read: {problem.strerror}")
+        # The storage's fault, perhaps a passing one: a track that waits is tried again.
+        logger.warning("%s cannot be read from the storage: %s", track.audio.name, problem)
     except SoftTimeLimitExceeded:
         _mark_bad(track, "Reading it took too long and was stopped.")
     else:
@@ -90,7 +97,9 @@ def _store_features(track: Track, waveform: np.ndarray, vectors: list[FeatureVec
 
 
 def _mark_bad(track: Track, reason: str) -> None:
-    Track.objects.filter(pk=track.pk).update(audio_state=Track.AudioState.BAD, audio_problem=reason[:300])
+    """A track that plays stays playable, whatever a further feature set makes of it."""
+    waiting = Track.objects.filter(pk=track.pk, audio_state=Track.AudioState.WAITING)
+    waiting.update(audio_state=Track.AudioState.BAD, audio_problem=reason[:300])
 
 
 # ---- Training

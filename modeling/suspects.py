@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from annotations.models import MAX_LEVEL, MIN_LEVEL, Flag
+from annotations.models import MAX_LEVEL, MIN_LEVEL, Decision, Flag
 from annotations.services import Accusation
+from modeling.core.decisions import round_to_level
 from modeling.core.evaluation import Evaluation
 from modeling.core.mislabels import suspicion_details
 from modeling.core.neighbours import nearest
@@ -25,25 +27,46 @@ INTERVAL_COVERAGE = 0.9
 def find_suspects(data: TrainingData, evaluation: Evaluation, *, share: float, seed: int) -> list[Accusation]:
     """The most suspicious annotations of the development tracks.
 
-    The evaluation slice is never flagged: labels mended where the model doubts them would flatter the model. Tracks that
-    a lead has settled are not flagged again.
+    The evaluation slice is never flagged: labels mended where the model doubts them would flatter the model. Tracks
+    whose level a lead has set and labels that a lead has kept are not flagged again.
 
     Parameters
     ----------
     share : float in (0, 1]
         Of the development annotations, how many to flag for their distance from the model.
     """
-    open_rows = np.flatnonzero(~evaluation.in_slice & ~np.isin(data.track_ids, list(data.settled)))
-    candidates = np.flatnonzero(np.isin(data.annotation_row, open_rows))
-    if not len(candidates):
-        return []
-    evidence = _Evidence(data, evaluation)
-    return _by_model(data, candidates, evidence, share=share, seed=seed) + _by_disagreement(data, candidates, evidence)
+    decided = Decision.objects.newest().filter(verdict=Decision.Verdict.KEEP).values_list("flag__annotation", flat=True)
+    settled = evaluation.in_slice | np.isin(data.track_ids, list(data.settled))
+    kept = np.isin([annotation.pk for annotation in data.annotations], list(decided))
+    candidates = np.flatnonzero(~settled[data.annotation_row] & ~kept)
+    if len(np.unique(data.dataset.groups[data.annotation_row[candidates]])) < 2:
+        return []  # nothing could be held out
+    found = [*_by_model(data, candidates, share=share, seed=seed), *_by_disagreement(data, candidates)]
+    evidence = _evidence(data, evaluation, [suspect.index for suspect in found])
+    return [
+        Accusation(
+            annotation_id=data.annotations[suspect.index].pk,
+            reason=suspect.reason,
+            expected_level=suspect.expected,
+            suspicion=suspect.suspicion,
+            evidence={**shown, "bias": round(suspect.bias, 2)},
+        )
+        for suspect, shown in zip(found, evidence, strict=True)
+    ]
 
 
-def _by_model(
-    data: TrainingData, candidates: np.ndarray, evidence: _Evidence, *, share: float, seed: int
-) -> list[Accusation]:
+@dataclass(frozen=True)
+class Suspect:
+    """An annotation by its index in the training data; expected, suspicion and bias in levels."""
+
+    index: int
+    reason: Flag.Reason
+    expected: float
+    suspicion: float
+    bias: float
+
+
+def _by_model(data: TrainingData, candidates: np.ndarray, *, share: float, seed: int) -> list[Suspect]:
     row = data.annotation_row[candidates]
     annotators = data.annotator_index[candidates]
     details = suspicion_details(
@@ -56,79 +79,75 @@ def _by_model(
     suspicion = np.abs(details.residual)
     most = np.argsort(-suspicion, kind="stable")[: int(np.ceil(share * len(candidates)))]
     return [
-        Accusation(
-            annotation_id=data.annotations[candidates[index]].pk,
+        Suspect(
+            index=int(candidates[i]),
             reason=Flag.Reason.MODEL_ERROR,
-            expected_level=float(np.clip(details.expected[index], MIN_LEVEL, MAX_LEVEL)),
-            suspicion=float(suspicion[index]),
-            evidence=evidence.of(int(candidates[index]), bias=details.bias_by_annotator[int(annotators[index])]),
+            expected=float(np.clip(details.expected[i], MIN_LEVEL, MAX_LEVEL)),
+            suspicion=float(suspicion[i]),
+            bias=details.bias_by_annotator[int(annotators[i])],
         )
-        for index in most
+        for i in most
     ]
 
 
-def _by_disagreement(data: TrainingData, candidates: np.ndarray, evidence: _Evidence) -> list[Accusation]:
+def _by_disagreement(data: TrainingData, candidates: np.ndarray) -> list[Suspect]:
     """For each track whose annotators are far apart beyond their biases: the annotation farthest from what is expected."""
     by_row: dict[int, list[int]] = {}
-    for index in candidates:
-        by_row.setdefault(int(data.annotation_row[index]), []).append(int(index))
-    accusations = []
+    for index in candidates.tolist():
+        by_row.setdefault(int(data.annotation_row[index]), []).append(index)
+    levels = np.array([annotation.level for annotation in data.annotations])
+    expected = _expected_by_consensus(data, levels)
+    suspects = []
     for row, indices in by_row.items():
-        levels = [data.annotations[index].level for index in indices]
-        if data.consensus.spread[row] < LARGE_SPREAD or max(levels) - min(levels) < LARGE_DISTANCE or len(levels) < 2:
+        if data.consensus.spread[row] < LARGE_SPREAD or np.ptp(levels[indices]) < LARGE_DISTANCE:
             continue
-        expected = {index: _expected_by_consensus(data, index) for index in indices}
-        accused = max(indices, key=lambda index: abs(data.annotations[index].level - expected[index]))
-        accusations.append(
-            Accusation(
-                annotation_id=data.annotations[accused].pk,
+        accused = max(indices, key=lambda index: abs(levels[index] - expected[index]))
+        suspects.append(
+            Suspect(
+                index=accused,
                 reason=Flag.Reason.DISAGREEMENT,
-                expected_level=expected[accused],
-                suspicion=abs(data.annotations[accused].level - expected[accused]),
-                evidence=evidence.of(accused, bias=float(data.consensus.bias[data.annotator_index[accused]])),
+                expected=float(expected[accused]),
+                suspicion=float(abs(levels[accused] - expected[accused])),
+                bias=float(data.consensus.bias[data.annotator_index[accused]]),
             )
         )
-    return accusations
+    return suspects
 
 
-def _expected_by_consensus(data: TrainingData, index: int) -> float:
-    """What this annotator would be expected to say, given what all say of the track."""
-    said, bias = data.consensus.level[data.annotation_row[index]], data.consensus.bias[data.annotator_index[index]]
-    return float(np.clip(said + bias, MIN_LEVEL, MAX_LEVEL))
+def _expected_by_consensus(data: TrainingData, levels: np.ndarray) -> np.ndarray:
+    """What each annotator would be expected to say, given what all say of the track: the model of annotations.consensus."""
+    middle, annotator = levels.mean(), data.annotator_index
+    bias, scale = data.consensus.bias[annotator], data.consensus.scale[annotator]
+    expected = middle + bias + scale * (data.consensus.level[data.annotation_row] - middle)
+    return np.clip(expected, MIN_LEVEL, MAX_LEVEL)
 
 
-class _Evidence:
-    """What the review page shows beside a flag, as JSON: held-out prediction, its usual error, similar tracks, the annotator."""
-
-    def __init__(self, data: TrainingData, evaluation: Evaluation) -> None:
-        self.data, self.evaluation = data, evaluation
-        held_out = ~evaluation.in_slice
-        self.error = (data.true_level - evaluation.score)[held_out]
-        self.low, self.high = np.quantile(self.error, [(1 - INTERVAL_COVERAGE) / 2, (1 + INTERVAL_COVERAGE) / 2])
-        self.n_labels = Counter(data.annotator_index.tolist())
-
-    def of(self, index: int, *, bias: float) -> dict[str, Any]:
-        row = int(self.data.annotation_row[index])
-        score = float(self.evaluation.score[row])
-        neighbours = nearest(self.data.dataset.X, [row], n=N_NEIGHBOURS)
-        return {
-            "score": round(score, 2),
-            "level": int(self.evaluation.level[row]),
-            "interval": [
-                round(float(np.clip(score + error, MIN_LEVEL, MAX_LEVEL)), 1) for error in (self.low, self.high)
-            ],
-            "belief": self._belief(score),
-            "bias": round(bias, 2),
-            "n_labels": self.n_labels[int(self.data.annotator_index[index])],
+def _evidence(data: TrainingData, evaluation: Evaluation, indices: list[int]) -> list[dict[str, Any]]:
+    """What the review page shows beside each flag, as JSON: held-out prediction, its usual error, similar tracks."""
+    error = (data.true_level - evaluation.score)[~evaluation.in_slice]
+    quantiles = np.quantile(error, [(1 - INTERVAL_COVERAGE) / 2, (1 + INTERVAL_COVERAGE) / 2])
+    n_labels = Counter(data.annotator_index.tolist())
+    rows = data.annotation_row[indices].astype(int)
+    neighbours = nearest(data.dataset.X, rows, n=N_NEIGHBOURS)
+    return [
+        {
+            "score": round(float(evaluation.score[row]), 2),
+            "level": int(evaluation.level[row]),
+            "interval": np.clip(evaluation.score[row] + quantiles, MIN_LEVEL, MAX_LEVEL).round(1).tolist(),
+            "belief": _belief(float(evaluation.score[row]), error),
+            "n_labels": n_labels[int(data.annotator_index[index])],
             "neighbours": [
-                {"track": self.data.track_ids[neighbour], "similarity": round(similarity, 2)}
-                for neighbour, similarity in zip(
-                    neighbours.indices[0].tolist(), neighbours.similarity[0].tolist(), strict=True
-                )
+                {"track": data.track_ids[neighbour], "similarity": round(similarity, 2)}
+                for neighbour, similarity in zip(similar.tolist(), similarities.tolist(), strict=True)
             ],
         }
+        for index, row, similar, similarities in zip(
+            indices, rows, neighbours.indices, neighbours.similarity, strict=True
+        )
+    ]
 
-    def _belief(self, score: float) -> list[float]:
-        """How often a track with this score would have each level, by the errors of all held-out predictions."""
-        levels = np.clip(np.floor(score + self.error + 0.5), MIN_LEVEL, MAX_LEVEL).astype(int)
-        return (np.bincount(levels, minlength=MAX_LEVEL + 1)[MIN_LEVEL:] / len(levels)).round(3).tolist()
+
+def _belief(score: float, error: np.ndarray) -> list[float]:
+    """How often a track with this score would have each level, by the errors of all held-out predictions."""
+    levels = round_to_level(score + error)
+    return (np.bincount(levels, minlength=MAX_LEVEL + 1)[MIN_LEVEL:] / len(levels)).round(3).tolist()

@@ -84,13 +84,14 @@ def read_training_data() -> TrainingData:
     Raises
     ------
     NotEnoughLabels
-        Fewer than MIN_TRACKS labelled tracks have features.
+        Fewer than MIN_TRACKS labelled tracks have features, or all are by one artist.
     """
     annotations = list(Annotation.objects.for_training())
     labelled = {annotation.track_id for annotation in annotations}
     vectors = _vectors_by_set()
     keys = choose_feature_sets({key: set(of_track) for key, of_track in vectors.items()}, labelled)
     covered = sorted(set.intersection(*(set(vectors[key]) for key in keys))) if keys else []
+    # In the order of the ids: folds depend on it, and the same labels are to give the same numbers.
     rows = [track_id for track_id in covered if track_id in labelled]
     if len(rows) < MIN_TRACKS:
         raise NotEnoughLabels(
@@ -138,14 +139,16 @@ def _assemble(
     n_left_out: int,
 ) -> TrainingData:
     tracks = Track.objects.prefetch_related("genres").defer("peaks").in_bulk(rows)
-    levels, settled = levels_of(annotations), Decision.objects.levels_of_tracks()
+    settled = Decision.objects.levels_of_tracks()
+    levels = levels_of(annotations, decided=settled)
     positions = np.searchsorted(all_track_ids, rows)
+    if len({_group(track) for track in tracks.values()}) < 2:
+        raise NotEnoughLabels("All labelled tracks are by one artist; training needs two, to hold one out.")
     data = TrainingData(
         dataset=Dataset(
             X=all_features[positions],
             y=np.array([levels[track_id] for track_id in rows]),
-            # A track without a known artist is a group of its own.
-            groups=np.array([tracks[track_id].artist or tracks[track_id].uri for track_id in rows]),
+            groups=np.array([_group(tracks[track_id]) for track_id in rows]),
             uris=np.array([tracks[track_id].uri for track_id in rows]),
             columns=tuple(name for key in keys for name in FEATURE_SETS[key.split("@")[0]].columns),
         ),
@@ -162,3 +165,8 @@ def _assemble(
     # A lead's level is what it is; the others are freed of the biases of whoever labelled them.
     data.dataset.y[:] = np.where([track_id in settled for track_id in rows], data.true_level, data.consensus.level)
     return data
+
+
+def _group(track: Track) -> str:
+    """What is held out together: an artist's tracks; without an artist, tracks with the same bytes."""
+    return track.artist.casefold().strip() or track.sha256 or track.uri

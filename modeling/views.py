@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from annotations.http import Request
-from annotations.models import LEVELS, Annotation, Flag
+from annotations.models import LEVELS, Annotation
 from energyapp.charts import Point, confusion_matrix, level_histogram, line_with_band, value_bar
 from energyapp.jobs import workers
 from energyapp.jobs.models import Job
@@ -22,7 +22,7 @@ PAGE_SIZE = 50
 N_RUNS_DRAWN = 60
 
 PARTS = {
-    "out_of_fold": "Out-of-fold: every development track, predicted by a model that had seen neither it nor its artist",
+    "out_of_fold": "Out-of-fold: every development track, predicted by a model that had seen neither it nor, where it is known, its artist",
     "slice": "Evaluation slice: a fifth of the tracks, never flagged, never learnt from before the final model",
 }
 
@@ -35,7 +35,7 @@ promote_permission = permission_required("modeling.add_promotion", raise_excepti
 @see_runs
 def dashboard(request: Request) -> HttpResponse:
     """Is the model getting better, where is it wrong, and what runs now."""
-    runs = list(TrainingRun.objects.succeeded().for_dashboard())
+    runs = list(TrainingRun.objects.succeeded().for_dashboard().order_by("-pk")[:N_RUNS_DRAWN])[::-1]
     run, before = (runs[-1] if runs else None), (runs[-2] if len(runs) > 1 else None)
     context = {
         "run": run,
@@ -45,8 +45,7 @@ def dashboard(request: Request) -> HttpResponse:
         "job": Job.objects.filter(kind="train").first(),
         "is_served": workers.serve("train"),
         "n_labels": Annotation.objects.current().count(),
-        "n_open_flags": Flag.objects.open().count(),
-        "trend_chart": _trend_chart(runs[-N_RUNS_DRAWN:]),
+        "trend_chart": _trend_chart(runs),
         **(_part_context(run, "out_of_fold") if run else {}),
     }
     return render(request, "modeling/dashboard.html", context)

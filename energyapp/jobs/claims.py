@@ -31,7 +31,8 @@ class Claim:
     """`with Claim(job_id) as claim:` runs the body as the one holder of the job.
 
     The body ends the job itself by `claim.succeed(...)`, in the transaction that writes its results; a body that raises
-    leaves a failed job with the traceback, and the exception goes on to the worker's log.
+    leaves a failed job with the traceback, and the exception goes on to the worker's log. A worker that is told to stop
+    gives the job back.
 
     Raises
     ------
@@ -66,6 +67,10 @@ class Claim:
         self._stop.set()
         self._heart.join()
         if error is None or isinstance(error, ClaimLost):
+            return
+        if not isinstance(error, Exception):
+            # The worker was told to stop: the job is not at fault, and another worker takes it.
+            self._mine().update(status=Job.Status.QUEUED, token=None, published_at=None, message="Waiting for a worker")
             return
         self._mine().update(
             status=Job.Status.FAILED,

@@ -94,6 +94,11 @@ class Job(models.Model):
         return f"{self.kind} {self.pk} ({self.status})"
 
     @property
+    def words(self) -> str:
+        """What people call it."""
+        return {"train": "Training"}.get(self.kind, self.kind.capitalize())
+
+    @property
     def is_live(self) -> bool:
         return self.status in {self.Status.QUEUED, self.Status.RUNNING}
 

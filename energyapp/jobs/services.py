@@ -16,14 +16,18 @@ logger = logging.getLogger(__name__)
 def request(*, kind: str, requested_by: Any, arguments: dict[str, Any] | None = None) -> tuple[Job, bool]:
     """The live job of this kind, made if there is none; and whether it was made now."""
     try:
-        with transaction.atomic():
-            job = Job.objects.create(kind=kind, arguments=arguments or {}, requested_by=requested_by)
+        job = _create(kind, requested_by, arguments)
     except IntegrityError:
-        if (job := Job.objects.live().filter(kind=kind).first()) is None:
-            raise  # some other invariant, or the job ended in this very moment: the caller's transaction decides
-        return job, False
+        if live := Job.objects.live().filter(kind=kind).first():
+            return live, False
+        job = _create(kind, requested_by, arguments)  # the live one ended in this very moment
     transaction.on_commit(lambda: publish(job))
     return job, True
+
+
+@transaction.atomic
+def _create(kind: str, requested_by: Any, arguments: dict[str, Any] | None) -> Job:
+    return Job.objects.create(kind=kind, arguments=arguments or {}, requested_by=requested_by)
 
 
 def publish(job: Job) -> None:

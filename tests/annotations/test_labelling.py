@@ -13,6 +13,7 @@ from tests.factories import (
     AnnotationFactory,
     AnnotatorFactory,
     DecisionFactory,
+    FlagFactory,
     LeaseFactory,
     SkipFactory,
     TrackFactory,
@@ -105,6 +106,14 @@ def test_a_label_for_a_track_that_is_not_held_is_refused(annotator):
         services.annotate(annotator=annotator, track_id=lease.track_id, level=3, submission_id=uuid4())
 
     assert not Annotation.objects.exists()
+
+
+def test_a_label_given_on_the_review_page_meanwhile_stands():
+    lease = LeaseFactory()
+    theirs = AnnotationFactory(track=lease.track, annotator=lease.annotator, level=3, source="review")
+
+    assert answer(lease, level=7) == theirs
+    assert not Lease.objects.exists()
 
 
 def test_a_late_answer_counts_while_nobody_else_has_taken_the_track():
@@ -214,6 +223,26 @@ def test_the_accused_annotator_is_not_asked_for_the_second_opinion():
     decision = DecisionFactory(verdict=Decision.Verdict.ASK_ANOTHER)
 
     assert services.claim_next_track(annotator=decision.flag.annotation.annotator) is None
+
+
+def test_a_track_settled_by_another_flag_waits_for_no_second_opinion():
+    decision = DecisionFactory(verdict=Decision.Verdict.ASK_ANOTHER)
+    other = FlagFactory(annotation=AnnotationFactory(track=decision.flag.annotation.track, created_at=long_ago()))
+    DecisionFactory(flag=other, verdict=Decision.Verdict.CHANGE, level=8)
+
+    assert not Track.objects.awaiting_second_opinion().exists()
+
+
+def long_ago():
+    return timezone.now() - timedelta(days=30)
+
+
+def test_changing_the_level_after_excluding_brings_the_track_back():
+    decision = DecisionFactory(verdict=Decision.Verdict.EXCLUDE)
+    other = FlagFactory(annotation=AnnotationFactory(track=decision.flag.annotation.track))
+    DecisionFactory(flag=other, verdict=Decision.Verdict.CHANGE, level=8)
+
+    assert decision.flag.annotation.track in Track.objects.in_training()
 
 
 def test_an_excluded_track_is_not_handed_out(settings, annotator):

@@ -20,6 +20,12 @@ def accuse(annotation, reason=Flag.Reason.MODEL_ERROR, suspicion=3.0):
     )
 
 
+def decide(lead, flag, **kwargs):
+    """As somebody who has seen every decision so far."""
+    newest = Decision.objects.order_by("pk").last()
+    return services.decide(reviewer=lead, flag=flag, seen_decision=newest and newest.pk, **kwargs)
+
+
 def hear(lead, flag, level=8):
     return services.give_blind_opinion(reviewer=lead, track=flag.annotation.track, level=level, submission_id=uuid4())
 
@@ -29,7 +35,7 @@ def test_a_flag_waits_until_somebody_decides(lead):
     assert list(Flag.objects.open()) == [flag]
 
     hear(lead, flag)
-    services.decide(reviewer=lead, flag=flag, verdict="keep")
+    decide(lead, flag, verdict="keep")
 
     assert not Flag.objects.open().exists()
     assert list(Flag.objects.resolved()) == [flag]
@@ -40,7 +46,7 @@ def test_changing_sets_the_level_of_the_track_whatever_the_annotators_said(lead)
     AnnotationFactory(track=flag.annotation.track, level=2)
     hear(lead, flag, level=8)
 
-    services.decide(reviewer=lead, flag=flag, verdict="change", level=8)
+    decide(lead, flag, verdict="change", level=8)
 
     assert levels_of(Annotation.objects.current()) == {flag.annotation.track_id: 8}
 
@@ -55,10 +61,32 @@ def test_without_a_decision_the_level_is_the_median_and_ties_go_up():
 def test_keeping_after_changing_the_same_flag_takes_the_change_back(lead):
     flag = FlagFactory(annotation__level=2)
     hear(lead, flag)
-    services.decide(reviewer=lead, flag=flag, verdict="change", level=8)
-    services.decide(reviewer=lead, flag=flag, verdict="keep")
+    decide(lead, flag, verdict="change", level=8)
+    decide(lead, flag, verdict="keep")
 
-    assert levels_of(Annotation.objects.current().exclude(annotator=lead)) == {flag.annotation.track_id: 2}
+    assert levels_of(Annotation.objects.counted()) == {flag.annotation.track_id: 2}
+
+
+def test_keeping_a_label_sets_aside_what_the_lead_heard_instead(lead):
+    flag = FlagFactory(annotation__level=4)
+    hear(lead, flag, level=9)
+    assert levels_of(Annotation.objects.counted()) == {flag.annotation.track_id: 7}
+
+    decide(lead, flag, verdict="keep")
+
+    assert levels_of(Annotation.objects.counted()) == {flag.annotation.track_id: 4}
+    assert list(Annotation.objects.for_training()) == [flag.annotation]
+
+
+def test_a_page_that_is_out_of_date_does_not_overturn_a_decision(lead):
+    flag = FlagFactory()
+    hear(lead, flag)
+    decide(lead, flag, verdict="exclude")
+
+    with pytest.raises(services.DecidedMeanwhile, match="Meanwhile lea has decided"):
+        services.decide(reviewer=lead, flag=flag, verdict="keep", seen_decision=None)
+
+    assert Decision.objects.get().verdict == "exclude"
 
 
 def test_the_blind_opinion_is_one_more_label_of_the_track(lead):
@@ -87,14 +115,14 @@ def test_nobody_decides_on_their_own_label(lead):
     flag = FlagFactory(annotation__annotator=lead)
 
     with pytest.raises(services.OwnLabel):
-        services.decide(reviewer=lead, flag=flag, verdict="keep")
+        decide(lead, flag, verdict="keep")
     assert not Flag.objects.reviewable_by(lead).exists()
 
 
 def test_asking_another_hides_the_flag_until_the_answer_has_come(lead):
     flag = FlagFactory()
     hear(lead, flag)
-    services.decide(reviewer=lead, flag=flag, verdict="ask another")
+    decide(lead, flag, verdict="ask another")
     assert list(Flag.objects.awaiting_second_opinion()) == [flag]
     assert not Flag.objects.open().exists()
 
@@ -108,7 +136,7 @@ def test_an_excluded_track_leaves_training(lead):
     flag = FlagFactory()
     hear(lead, flag)
 
-    services.decide(reviewer=lead, flag=flag, verdict="exclude")
+    decide(lead, flag, verdict="exclude")
 
     assert flag.annotation.track not in Track.objects.in_training()
     assert not Annotation.objects.for_training().exists()
@@ -128,7 +156,7 @@ def test_one_decision_settles_all_flags_of_the_same_annotation(lead):
     FlagFactory(annotation=flag.annotation, reason=Flag.Reason.DISAGREEMENT)
     hear(lead, flag)
 
-    services.decide(reviewer=lead, flag=flag, verdict="keep")
+    decide(lead, flag, verdict="keep")
 
     assert not Flag.objects.open().exists()
 
@@ -138,10 +166,10 @@ def test_changing_the_track_settles_flags_of_its_other_labels_but_keeping_does_n
     other = FlagFactory(annotation=AnnotationFactory(track=flag.annotation.track))
     hear(lead, flag)
 
-    services.decide(reviewer=lead, flag=flag, verdict="keep")
+    decide(lead, flag, verdict="keep")
     assert list(Flag.objects.open()) == [other]
 
-    services.decide(reviewer=lead, flag=flag, verdict="change", level=8)
+    decide(lead, flag, verdict="change", level=8)
     assert not Flag.objects.open().exists()
 
 
@@ -299,6 +327,30 @@ def test_agreement_that_is_undefined_is_said_and_not_invented(as_lead):
     AnnotationFactory()
 
     assert "no track has two labels" in as_lead.get("/annotators/").content.decode()
+
+
+def test_a_settled_flag_says_so_and_can_be_decided_again(as_lead, lead):
+    flag = FlagFactory()
+    hear(lead, flag)
+    url = f"/review/{flag.pk}/"
+    as_lead.post(f"{url}decision/", {"verdict": "exclude"})
+
+    html = as_lead.get(url).content.decode()
+    assert "Decide again" in html
+    assert "track excluded from training" in html
+    assert "data-decision-form" not in html
+
+    assert as_lead.post(f"{url}decision/", {"verdict": "keep"}).status_code == 409
+    as_lead.post(f"{url}decision/", {"verdict": "keep", "seen_decision": Decision.objects.get().pk})
+    assert [decision.verdict for decision in Decision.objects.all()] == ["keep", "exclude"]
+
+
+def test_resolved_flags_say_what_was_decided_and_by_whom(as_lead):
+    DecisionFactory(decided_by=LeadFactory(username="lin"), verdict="change", level=8)
+
+    html = as_lead.get("/review/?state=resolved").content.decode()
+
+    assert "changed to 8 by lin" in html
 
 
 def test_another_leads_decision_is_in_the_history(as_lead, lead):

@@ -152,6 +152,16 @@ def test_a_body_that_raises_leaves_a_failed_job_with_a_sentence_and_the_tracebac
     assert __file__ in job.error
 
 
+@pytest.mark.parametrize("stop", [SystemExit, KeyboardInterrupt])
+def test_a_worker_that_is_told_to_stop_gives_the_job_back(stop):
+    with pytest.raises(stop), Claim(JobFactory().pk):
+        raise stop
+
+    job = Job.objects.get()
+    assert (job.status, job.token, job.attempt) == (Job.Status.QUEUED, None, 1)
+    assert list(Job.objects.unheard()) == [job]
+
+
 def test_a_job_that_refuses_says_why_in_its_own_words():
     with pytest.raises(JobRefused), Claim(JobFactory().pk):
         raise JobRefused("The tracks have no labels." + "!" * 300)

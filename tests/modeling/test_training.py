@@ -5,7 +5,7 @@ import pytest
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from annotations.models import Annotation, Flag
+from annotations.models import Annotation, Flag, Track
 from energyapp.jobs.models import Job
 from modeling import pipeline, services
 from modeling.core import artifacts
@@ -167,6 +167,29 @@ def test_annotators_who_are_far_apart_raise_a_flag_of_their_own(library):
     assert Flag.objects.filter(reason=Flag.Reason.DISAGREEMENT).get().annotation == far
 
 
+def test_a_kept_label_is_not_flagged_again_and_leaves_the_places_to_others(library, lead):
+    train()
+    n_flags = Flag.objects.count()
+    kept = {flag.annotation_id for flag in Flag.objects.all()}
+    for flag in Flag.objects.all():
+        AnnotationFactory(track=flag.annotation.track, annotator=lead, level=10, source="review")
+        DecisionFactory(flag=flag, decided_by=lead, verdict="keep", blind_level=10)
+
+    train()
+
+    flags = Flag.objects.open()
+    assert flags.count() == n_flags
+    assert not {flag.annotation_id for flag in flags} & kept
+    assert not flags.filter(annotation__annotator=lead).exists()
+
+
+def test_tracks_by_one_artist_only_fail_the_job_with_a_sentence(library):
+    Track.objects.update(artist="The Only One")
+
+    with pytest.raises(NotEnoughLabels, match="by one artist"):
+        train()
+
+
 def test_excluded_tracks_are_not_learnt_from(library):
     annotation = Annotation.objects.get(track__uri=development_uri(library))
     DecisionFactory(flag=FlagFactory(annotation=annotation), verdict="exclude")
@@ -266,6 +289,13 @@ def test_one_prediction_a_run_track_and_part():
 
     with pytest.raises(IntegrityError), transaction.atomic():
         PredictionFactory(run=prediction.run, track=prediction.track)
+
+
+def test_the_database_refuses_to_forget_a_promotion():
+    PromotionFactory()
+
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        Promotion.objects.all().delete()
 
 
 def test_one_vector_a_track_and_set():

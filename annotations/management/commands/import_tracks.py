@@ -18,7 +18,9 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path, audio_dir: Path | None, refused: Path | None, **options):
         if not file.is_file():
-            raise CommandError(f"There is no file {file}.")
+            raise CommandError(
+                f"{file} is a folder; expected a CSV file." if file.is_dir() else f"There is no file {file}."
+            )
         if audio_dir and not audio_dir.is_dir():
             raise CommandError(f"There is no folder {audio_dir}.")
         try:
