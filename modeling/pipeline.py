@@ -54,6 +54,8 @@ def compute_features(track_id: int) -> None:
         return
     Track.objects.filter(pk=track.pk).update(features_attempts=F("features_attempts") + 1)
     try:
+        with track.audio.open("rb"):
+            pass  # whether the storage has it: what is wrong with the file itself is the decoder's to say
         waveform, _ = audio.load(track.audio.path)
         vectors = _missing_vectors(track, waveform)
     except AudioError as problem:

@@ -41,14 +41,12 @@ export function clickLevel(form, level) {
   return click(`button[name=level][value="${level}"]`, form);
 }
 
-/** Opens dialog#keys at "?" and from every [data-open-keys]. */
+/** Opens dialog#keys at "?". */
 export function offerHelp() {
-  const open = () => document.querySelector("dialog#keys:not([open])")?.showModal();
-  document.addEventListener("click", (event) => event.target.closest?.("[data-open-keys]") && open());
   document.addEventListener("keydown", (event) => {
     if (event.key !== "?" || !isShortcut(event)) return;
     event.preventDefault();
-    open();
+    document.querySelector("dialog#keys:not([open])")?.showModal();
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { click, clickLevel, guardForms, isShortcut, levelOf, offerHelp } from "./keys.js";
 
-const BUTTONS = { s: "[data-skip]", b: "[data-broken]", u: "[data-undo]" };
+const BUTTONS = { s: "[data-skip]", b: "[data-broken]" };
 
 document.addEventListener("keydown", (event) => {
   if (!isShortcut(event)) return;
