@@ -1,6 +1,7 @@
 """The whole product turning once on real music and on real labels: import, features, training, flags, review, training."""
 
 import csv
+import logging
 import uuid
 
 import pytest
@@ -15,6 +16,8 @@ from modeling.models import FeatureVector, TrainingRun
 from tests.conftest import logged_in
 from tests.factories import AdminFactory, LeadFactory
 from tests.processes import wait_until
+
+logger = logging.getLogger(__name__)
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
@@ -87,6 +90,13 @@ def test_the_loop_turns_on_real_labels(shared_data, tmp_path, start_workers, cel
     for flag in flags:
         decide_as_a_lead(flag, heard=truth[flag.annotation.track.uri])
     after = wait_for_training(services.request_training(requested_by=AdminFactory()))
+    for part in ("out_of_fold", "slice"):  # the figures of docs/adr/0004: shown by --log-cli-level=INFO
+        for run in (before, after):
+            found = run.metrics[part]
+            low, high = found["macro_mae_interval"]
+            logger.info(
+                "%s: macro-MAE %.2f (95 %%: %.2f to %.2f), n %d", part, found["macro_mae"], low, high, found["n"]
+            )
     assert after.metrics["out_of_fold"]["macro_mae"] < before.metrics["out_of_fold"]["macro_mae"]
     assert not {flag.annotation_id for flag in flags} & {flag.annotation_id for flag in Flag.objects.open()}
 
