@@ -106,7 +106,8 @@ class Track(models.Model):
 
     class AudioState(models.TextChoices):
         NONE = "none", "no audio"
-        NOT_FETCHED = "not fetched", "audio not fetched"
+        NOT_FETCHED = "not fetched", "preview not fetched yet"
+        UNREACHABLE = "unreachable", "preview cannot be fetched"
         WAITING = "waiting", "waiting for features"
         READY = "ready", "ready"
         BAD = "bad", "cannot be used"
@@ -119,7 +120,10 @@ class Track(models.Model):
     audio = models.FileField(max_length=300, blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
     audio_state = models.CharField(max_length=12, choices=AudioState, default=AudioState.NONE)
-    audio_problem = models.CharField(max_length=300, blank=True, help_text="Why the audio cannot be used.")
+    audio_problem = models.CharField(max_length=300, blank=True, help_text="Why the audio cannot be had or used.")
+    audio_damage = models.CharField(
+        max_length=300, blank=True, help_text="What of the audio could not be read; the rest is used."
+    )
     features_queued_at = models.DateTimeField(null=True, blank=True)
     features_attempts = models.PositiveSmallIntegerField(default=0)
     duration_s = models.FloatField(null=True, blank=True)
@@ -142,11 +146,12 @@ class Track(models.Model):
             models.CheckConstraint(name="track_has_uri", condition=~Q(uri="")),
             models.CheckConstraint(
                 name="track_audio_state_known",
-                condition=Q(audio_state__in=["none", "not fetched", "waiting", "ready", "bad"]),
+                condition=Q(audio_state__in=["none", "not fetched", "unreachable", "waiting", "ready", "bad"]),
             ),
             models.CheckConstraint(
                 name="track_bad_audio_has_a_reason",
-                condition=Q(audio_state="bad") & ~Q(audio_problem="") | ~Q(audio_state="bad") & Q(audio_problem=""),
+                condition=Q(audio_state__in=["bad", "unreachable"]) & ~Q(audio_problem="")
+                | ~Q(audio_state__in=["bad", "unreachable"]) & Q(audio_problem=""),
             ),
             models.CheckConstraint(
                 name="track_ready_has_audio_and_duration",

@@ -46,6 +46,9 @@ MEDIA_ROOT = Path(env("MEDIA", str(VAR_DIR / "media")))
 STATIC_ROOT = Path(env("STATIC", str(VAR_DIR / "static")))
 MODELS_DIR = Path(env("MODELS", str(VAR_DIR / "models")))
 RUNS_DIR = MEDIA_ROOT / "runs"
+WINDOWS_DIR = MEDIA_ROOT / "windows"
+# Beside the media, which web process and workers share.
+UPLOADS_DIR = MEDIA_ROOT / "uploads"
 # `modeling.core` knows no Django: it looks for the convnet's weights where the environment says.
 os.environ.setdefault("ENERGYAPP_MODELS", str(MODELS_DIR))
 
@@ -118,6 +121,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "energyapp.jobs",
     "annotations",
+    "annotations.intake",
     "modeling",
 ]
 MIDDLEWARE = [
@@ -238,7 +242,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2}
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
-CELERY_TASK_ROUTES = {"features.*": {"queue": "features"}, "jobs.train": {"queue": "train"}}
+CELERY_TASK_ROUTES = {
+    "features.*": {"queue": "features"},
+    "previews.*": {"queue": "intake"},
+    "jobs.import": {"queue": "intake"},
+    "jobs.train": {"queue": "train"},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # `expires`: after an outage one run of each is enough, not one for every tick that was missed.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from django.db import transaction
 
-from annotations.csv_rows import RefusedRows, Row, RowRefused, read_rows
+from annotations.intake.csv_rows import RefusedRows, Row, RowRefused, read_rows
 from annotations.models import Track
 from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 from modeling.models import FeatureVector

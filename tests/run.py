@@ -15,7 +15,7 @@ PYTHON = sys.executable
 PYTEST = [PYTHON, "-m", "pytest", "-q", "-n", "auto"]
 # What talks to the database, for a second run on Postgres.
 DATABASE_TESTS = [
-    *("tests/annotations", "tests/jobs", "tests/modeling", "--ignore=tests/modeling/core"),
+    *("tests/annotations", "tests/intake", "tests/jobs", "tests/modeling", "--ignore=tests/modeling/core"),
     *("tests/browser/test_labelling.py", "tests/services/test_workers.py", "tests/services/test_kills.py"),
     "tests/services/test_the_loop.py",
 ]

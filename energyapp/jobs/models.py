@@ -44,6 +44,7 @@ class Job(models.Model):
         FAILED = "failed"
 
     kind = models.CharField(max_length=40)
+    key = models.CharField(max_length=64, blank=True, help_text="What it is about, where a kind may run for several.")
     arguments = models.JSONField(default=dict, blank=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="jobs"
@@ -73,7 +74,7 @@ class Job(models.Model):
         constraints = [
             # Asked for twice is one job.
             models.UniqueConstraint(
-                name="job_one_live_of_a_kind", fields=["kind"], condition=Q(status__in=["queued", "running"])
+                name="job_one_live_of_a_kind", fields=["kind", "key"], condition=Q(status__in=["queued", "running"])
             ),
             models.CheckConstraint(
                 name="job_status_known", condition=Q(status__in=["queued", "running", "succeeded", "failed"])
@@ -96,7 +97,7 @@ class Job(models.Model):
     @property
     def words(self) -> str:
         """What people call it."""
-        return {"train": "Training"}.get(self.kind, self.kind.capitalize())
+        return {"train": "Training", "import": "Import"}.get(self.kind, self.kind.capitalize())
 
     @property
     def is_live(self) -> bool:

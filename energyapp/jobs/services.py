@@ -13,21 +13,23 @@ from energyapp.jobs.models import MAX_ATTEMPTS, Job
 logger = logging.getLogger(__name__)
 
 
-def request(*, kind: str, requested_by: Any, arguments: dict[str, Any] | None = None) -> tuple[Job, bool]:
-    """The live job of this kind, made if there is none; and whether it was made now."""
+def request(
+    *, kind: str, requested_by: Any, key: str = "", arguments: dict[str, Any] | None = None
+) -> tuple[Job, bool]:
+    """The live job of this kind and key, made if there is none; and whether it was made now."""
     try:
-        job = _create(kind, requested_by, arguments)
+        job = _create(kind, key, requested_by, arguments)
     except IntegrityError:
-        if live := Job.objects.live().filter(kind=kind).first():
+        if live := Job.objects.live().filter(kind=kind, key=key).first():
             return live, False
-        job = _create(kind, requested_by, arguments)  # the live one ended in this very moment
+        job = _create(kind, key, requested_by, arguments)  # the live one ended in this very moment
     transaction.on_commit(lambda: publish(job))
     return job, True
 
 
 @transaction.atomic
-def _create(kind: str, requested_by: Any, arguments: dict[str, Any] | None) -> Job:
-    return Job.objects.create(kind=kind, arguments=arguments or {}, requested_by=requested_by)
+def _create(kind: str, key: str, requested_by: Any, arguments: dict[str, Any] | None) -> Job:
+    return Job.objects.create(kind=kind, key=key, arguments=arguments or {}, requested_by=requested_by)
 
 
 def publish(job: Job) -> None:

@@ -74,7 +74,7 @@ def serve(*, port: int, demo: bool) -> None:
         # One after the other: on two cores the workers' start would keep the page waiting.
         supervisor.start(programs.web(port))
         supervisor.wait_until(lambda: page_answers(port), what="the web server", timeout_s=WEB_TIMEOUT_S)
-        for program in (programs.features_worker(), programs.train_worker(), programs.beat()):
+        for program in (programs.features_worker(), programs.intake_worker(), programs.train_worker(), programs.beat()):
             supervisor.start(program)
         announce(port=port, logins_file=var / "demo-logins.json")
         supervisor.run_until_stopped()

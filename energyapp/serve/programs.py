@@ -87,6 +87,11 @@ def features_worker() -> Program:
     return _worker("worker-features", queues="upkeep,features", concurrency=os.cpu_count() or 1)
 
 
+def intake_worker() -> Program:
+    # It waits for other people's servers most of the time: two processes do not take a core from the others.
+    return _worker("worker-intake", queues="intake", concurrency=2)
+
+
 def train_worker() -> Program:
     return _worker("worker-train", queues="train", concurrency=1)
 

@@ -13,8 +13,8 @@ from django.db import connections
 from django.utils import timezone
 
 from annotations import services
-from annotations.csv_rows import RefusedRows
-from annotations.imports import import_tracks
+from annotations.intake.csv_import import import_tracks
+from annotations.intake.csv_rows import RefusedRows
 from annotations.models import Annotation, Decision, Flag, Lease, Track, User
 from energyapp.jobs.models import Job
 from modeling import services as modeling

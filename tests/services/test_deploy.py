@@ -15,7 +15,17 @@ DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text().replace("\\\n", " ")
 NGINX = (ROOT / "deploy/nginx.conf").read_text()
 EXAMPLE = (ROOT / "deploy/.env.example").read_text()
 ONE_SHOT = {"migrate"}
-EXPECTED_SERVICES = {"nginx", "web", "migrate", "worker-features", "worker-train", "beat", "postgres", "redis"}
+EXPECTED_SERVICES = {
+    "nginx",
+    "web",
+    "migrate",
+    "worker-features",
+    "worker-intake",
+    "worker-train",
+    "beat",
+    "postgres",
+    "redis",
+}
 
 
 def instructions(name: str) -> list[str]:

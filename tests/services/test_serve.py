@@ -116,7 +116,14 @@ def test_everything_starts_answers_and_ends_on_ctrl_c(start, var):
 
     assert serve.page() == b"ok"
     assert f"http://127.0.0.1:{serve.port}/" in serve.output
-    for name in ("redis-server", "granian", "worker-features@", "worker-train@", "celery --quiet -A energyapp beat"):
+    for name in (
+        "redis-server",
+        "granian",
+        "worker-features@",
+        "worker-intake@",
+        "worker-train@",
+        "celery --quiet -A energyapp beat",
+    ):
         assert serve.find(name), f"{name} does not run"
     assert oct((var / "redis" / "redis.sock").stat().st_mode & 0o777) == "0o700"
 

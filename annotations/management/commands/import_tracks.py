@@ -2,8 +2,8 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotations.csv_rows import FileRefused, RefusedRows, report_path
-from annotations.imports import import_tracks
+from annotations.intake.csv_import import import_tracks
+from annotations.intake.csv_rows import FileRefused, RefusedRows, report_path
 
 
 class Command(BaseCommand):

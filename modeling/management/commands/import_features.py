@@ -2,7 +2,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotations.csv_rows import FileRefused, RefusedRows, report_path
+from annotations.intake.csv_rows import FileRefused, RefusedRows, report_path
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.imports import import_features
 

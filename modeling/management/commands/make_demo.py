@@ -10,8 +10,8 @@ from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from annotations.csv_rows import RefusedRows
-from annotations.imports import import_tracks
+from annotations.intake.csv_import import import_tracks
+from annotations.intake.csv_rows import RefusedRows
 from annotations.models import Track, User
 from annotations.roles import ROLE_PERMISSIONS
 from modeling.core.dataset import in_evaluation_slice

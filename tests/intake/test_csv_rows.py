@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotations.csv_rows import FileRefused, RefusedRows, Row, read_rows, report_path
+from annotations.intake.csv_rows import FileRefused, RefusedRows, Row, read_rows, report_path
 
 HEADER = b"track_uri,title\n"
 

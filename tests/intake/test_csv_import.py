@@ -16,8 +16,8 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 
-from annotations import imports
-from annotations.csv_rows import RefusedRows
+from annotations.intake import csv_import as imports
+from annotations.intake.csv_rows import RefusedRows
 from annotations.models import Annotation, Genre, Track, User
 from tests.factories import AnnotationFactory, AnnotatorFactory
 from tests.processes import database_url

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import sqlite3
@@ -13,11 +12,10 @@ from itertools import islice
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
-from django.core.files import File
-from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
-from annotations.csv_rows import RefusedRows, Row, RowRefused, read_rows
+from annotations.intake.audio_store import store_audio
+from annotations.intake.csv_rows import RefusedRows, Row, RowRefused, read_rows
 from annotations.models import LEVELS, MAX_LEVEL, MIN_LEVEL, Annotation, Genre, Track, User
 
 BATCH_SIZE = 500
@@ -273,20 +271,6 @@ def _complete(track: Track, row: TrackRow, stored: StoredAudio) -> bool:
         track.preview_url, track.audio_state = row.preview, Track.AudioState.NOT_FETCHED
         changed = True
     return changed
-
-
-def store_audio(path: Path) -> tuple[str, str]:
-    """Copy a file to the media storage under the name its bytes give it; (name, sha256)."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        name = f"audio/{digest[:2]}/{digest}{path.suffix.lower()[:6]}"
-        # A copy that was interrupted has the name but not the bytes.
-        if default_storage.exists(name) and default_storage.size(name) != file.tell():
-            default_storage.delete(name)
-        if not default_storage.exists(name):
-            file.seek(0)
-            name = default_storage.save(name, File(file))
-    return name, digest
 
 
 def _store_genres(batch: list[TrackRow], tracks: dict[str, Track]) -> None:
