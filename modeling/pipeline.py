@@ -17,8 +17,8 @@ import energyapp
 from annotations.models import Track
 from annotations.services import raise_flags
 from energyapp.jobs.claims import Claim, NotClaimed
-from modeling.core import artifacts, audio, convnet
-from modeling.core.audio import AudioError
+from modeling.core import artifacts, audio, convnet, decoding
+from modeling.core.decoding import AudioError
 from modeling.core.evaluation import Evaluation, cross_validate, summary
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.core.metrics import by_group
@@ -56,7 +56,7 @@ def compute_features(track_id: int) -> None:
     try:
         with track.audio.open("rb"):
             pass  # whether the storage has it: what is wrong with the file itself is the decoder's to say
-        waveform, _ = audio.load(track.audio.path)
+        waveform = decoding.load(track.audio.path).waveform
         vectors = _missing_vectors(track, waveform)
     except AudioError as problem:
         _mark_bad(track, str(problem))

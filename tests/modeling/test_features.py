@@ -5,7 +5,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from annotations.models import Track
 from modeling import pipeline
-from modeling.core.audio import AudioError
+from modeling.core.decoding import AudioError
 from tests.audio_files import track_with_audio
 from tests.factories import TrackFactory
 
@@ -26,7 +26,7 @@ def raising(error):
 
 
 def test_a_bad_file_marks_its_own_track_with_the_reason(monkeypatch):
-    monkeypatch.setattr(pipeline.audio, "load", raising(AudioError("The file is silent.")))
+    monkeypatch.setattr(pipeline.decoding, "load", raising(AudioError("The file is silent.")))
 
     track = compute(track_with_audio(audio_state="waiting"))
 
@@ -34,7 +34,7 @@ def test_a_bad_file_marks_its_own_track_with_the_reason(monkeypatch):
 
 
 def test_a_file_that_takes_too_long_is_marked_bad(monkeypatch):
-    monkeypatch.setattr(pipeline.audio, "load", raising(SoftTimeLimitExceeded()))
+    monkeypatch.setattr(pipeline.decoding, "load", raising(SoftTimeLimitExceeded()))
 
     assert compute(track_with_audio(audio_state="waiting")).audio_problem == "Reading it took too long and was stopped."
 
@@ -55,6 +55,6 @@ def test_a_storage_that_stays_away_is_said_after_three_attempts():
 
 def test_a_track_that_plays_stays_playable_when_a_further_feature_set_fails(monkeypatch):
     track = track_with_audio()
-    monkeypatch.setattr(pipeline.audio, "load", raising(SoftTimeLimitExceeded()))
+    monkeypatch.setattr(pipeline.decoding, "load", raising(SoftTimeLimitExceeded()))
 
     assert compute(track).audio_state == "ready"

@@ -20,7 +20,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from modeling.core import audio, convnet
+from modeling.core import audio, convnet, decoding
 from modeling.core.signal_features import signal_features
 
 T = TypeVar("T")
@@ -48,13 +48,13 @@ def main() -> None:
 def _measure(paths: list[Path]) -> dict[str, tuple[float, float | None]]:
     import librosa
 
-    waveforms = [audio.load(path)[0] for path in paths]
+    waveforms = [decoding.load(path).waveform for path in paths]
     per_30_s = [30 / audio.duration_s(waveform) for waveform in waveforms]
     windows = [audio.lengthened(audio.feature_window(waveform), 30 * audio.SAMPLE_RATE_HZ) for waveform in waveforms]
     naive_signal(windows[0][: audio.SAMPLE_RATE_HZ])  # numba compiles on the first call
     steps: dict[str, tuple[float, float | None]] = {
         "load": (
-            _median_ms(audio.load, paths, per_30_s),
+            _median_ms(decoding.load, paths, per_30_s),
             _median_ms(lambda path: librosa.load(path, sr=audio.SAMPLE_RATE_HZ), paths, per_30_s),
         ),
         "peaks": (_median_ms(audio.peaks, waveforms, per_30_s), None),
@@ -100,9 +100,9 @@ def _fastest_s(function: Callable[[T], object], x: T) -> float:
 def _loads(path: Path) -> bool:
     """Whether both ways can read the file: librosa has no m4a."""
     try:
-        audio.load(path)
+        decoding.load(path)
         soundfile.read(path)
-    except (audio.AudioError, soundfile.LibsndfileError):
+    except (decoding.AudioError, soundfile.LibsndfileError):
         return False
     return True
 

@@ -11,7 +11,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from modeling.core import audio, convnet, demo_music
+from modeling.core import audio, convnet, decoding, demo_music
 from modeling.core.demo_music.composition import GENRES
 from modeling.core.demo_music.library import THESIS_LEVEL_COUNTS, level_counts
 from modeling.core.signal_features import signal_features
@@ -27,7 +27,7 @@ def library(tmp_path_factory):
     """Forty tracks of six seconds, with their waveforms."""
     folder = tmp_path_factory.mktemp("demo")
     tracks = demo_music.write_library(folder, seed=7, n_tracks=40, duration_s=6)
-    return tracks, [audio.load(folder / track.file_name)[0] for track in tracks]
+    return tracks, [decoding.load(folder / track.file_name).waveform for track in tracks]
 
 
 def macro_mae_of_ridge(features: np.ndarray, levels: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 
-from modeling.core import audio, filterbanks
+from modeling.core import audio, decoding, filterbanks
 from modeling.core.signal_columns import COLUMNS
 from modeling.core.signal_features import FRAME, HOP, signal_features
 
@@ -177,9 +177,9 @@ def test_an_empty_waveform_is_refused():
 @needs_shared
 def test_formats_of_one_clip_have_the_same_features():
     """The level within 0.5 dB, the loudness within 0.5 LU and the tempo within 2 %, for mp3, m4a and opus alike."""
-    reference = described(audio.load(SHARED / "formats/060_Apple_Cider.mp3")[0])
+    reference = described(decoding.load(SHARED / "formats/060_Apple_Cider.mp3").waveform)
     for suffix in ("m4a", "opus"):
-        other = described(audio.load(SHARED / f"formats/060_Apple_Cider.{suffix}")[0])
+        other = described(decoding.load(SHARED / f"formats/060_Apple_Cider.{suffix}").waveform)
         for name, tolerance in (("rms_db", 0.5), ("loudness_lufs", 0.5), ("level_p50_db", 0.5), ("onset_rate_hz", 0.5)):
             assert other[name] == pytest.approx(reference[name], abs=tolerance), (suffix, name)
         assert other["tempo_bpm"] == pytest.approx(reference["tempo_bpm"], rel=0.02), suffix
