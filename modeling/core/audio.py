@@ -11,6 +11,9 @@ SAMPLE_RATE_HZ = 16_000
 FEATURE_WINDOW_S = 30
 """Length of the previews that people label and that the convnet was trained on."""
 
+MIN_WINDOW_SAMPLES = 81_665
+"""The convnet's receptive field (`convnet.MIN_SAMPLES`), 5.1 s."""
+
 
 def duration_s(waveform: NDArray[np.float32]) -> float:
     """Duration of a 16 kHz waveform, in seconds.
@@ -63,6 +66,21 @@ def feature_window(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     start_s, _ = loudest_part(waveform, FEATURE_WINDOW_S)
     start = round(start_s * SAMPLE_RATE_HZ)
     return waveform[start : start + FEATURE_WINDOW_S * SAMPLE_RATE_HZ]
+
+
+def windows(waveform: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """The whole track in consecutive windows (views) of 30 s, 480,000 samples, so that its curve can be shown.
+
+    A model hears 30 s at a time, and a song has more than one. The last window holds what is left, unless that is
+    under MIN_WINDOW_SAMPLES: it would have to be looped, and judged by a few bars. A whole track that short is its
+    own window. Window i starts at i * FEATURE_WINDOW_S seconds.
+
+    >>> [len(window) for window in windows(np.zeros(1_000_000, np.float32))]  # 40,000 samples are dropped
+    [480000, 480000]
+    """
+    length = FEATURE_WINDOW_S * SAMPLE_RATE_HZ
+    starts = range(0, max(len(waveform) - MIN_WINDOW_SAMPLES, 0) + 1, length)
+    return [waveform[start : start + length] for start in starts]
 
 
 def lengthened(waveform: NDArray[np.float32], n_samples: int) -> NDArray[np.float32]:
