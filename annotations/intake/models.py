@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from annotations.models import Track, User
@@ -55,23 +55,78 @@ class PreviewFetch(models.Model):
         return f"preview of {self.track}"
 
 
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def begun(self):
+        """Those whose import was asked for, newest first, with what a list of them shows."""
+        files = UploadedFile.objects.filter(problem="")
+        return (
+            self.filter(job__isnull=False)
+            .select_related("uploaded_by", "job")
+            .prefetch_related(models.Prefetch("files", files.filter(is_table=True), to_attr="tables"))
+            .annotate(n_audio_files=Count("files", filter=Q(files__problem="", files__is_table=False)))
+            .order_by("-created_at")
+        )
+
+
 class Upload(models.Model):
-    """Files that somebody sent through the browser, and the job that imports them."""
+    """Files that somebody sends through the browser, and the job that imports them once all are here."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     uploaded_by = models.ForeignKey(User, models.PROTECT, related_name="uploads")
     created_at = models.DateTimeField(default=timezone.now)
-    table_name = models.CharField(max_length=255, blank=True, help_text="The CSV's name on the sender's machine.")
     job = models.OneToOneField(Job, models.PROTECT, null=True, blank=True, related_name="upload")
-    counts = models.JSONField(null=True, blank=True, help_text="What the import did.")
+    # Grows with each batch, in its transaction: an import that was killed and done again has told all of it once.
+    counts = models.JSONField(default=dict, blank=True, help_text="What the import did.")
 
-    class Meta:
-        ordering = ["-created_at"]
+    objects = UploadQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"upload {self.id}"
 
     @property
     def folder(self) -> Path:
-        """Where its files lie until they are imported, and its report of refused rows."""
+        """Its table and its report of refused rows."""
         return settings.UPLOADS_DIR / str(self.id)
+
+    @property
+    def audio_folder(self) -> Path:
+        """Its audio, until that is in the media storage."""
+        return self.folder / "audio"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "refused.csv"
+
+
+class UploadedFile(models.Model):
+    """A file that was sent: where it lies, or why it was not taken."""
+
+    upload = models.ForeignKey(Upload, models.CASCADE, related_name="files")
+    path = models.CharField(max_length=500, help_text="As on the sender's machine; no file of ours has this name.")
+    is_table = models.BooleanField(default=False)
+    stored_as = models.CharField(max_length=100, blank=True, help_text="The sha256 of its bytes, with an extension.")
+    problem = models.CharField(max_length=300, blank=True, help_text="Why it was not taken.")
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(name="uploaded_file_path_once", fields=["upload", "path"], condition=Q(problem="")),
+            models.UniqueConstraint(
+                name="uploaded_file_one_table", fields=["upload"], condition=Q(is_table=True, problem="")
+            ),
+            models.CheckConstraint(
+                name="uploaded_file_stored_or_refused",
+                condition=Q(stored_as="") & ~Q(problem="") | ~Q(stored_as="") & Q(problem=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.path
+
+    @property
+    def sha256(self) -> str:
+        return self.stored_as.partition(".")[0]
+
+    @property
+    def stored(self) -> Path:
+        return (self.upload.folder if self.is_table else self.upload.audio_folder) / self.stored_as

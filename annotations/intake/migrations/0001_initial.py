@@ -54,11 +54,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
-                (
-                    "table_name",
-                    models.CharField(blank=True, help_text="The CSV's name on the sender's machine.", max_length=255),
-                ),
-                ("counts", models.JSONField(blank=True, help_text="What the import did.", null=True)),
+                ("counts", models.JSONField(blank=True, default=dict, help_text="What the import did.")),
                 (
                     "job",
                     models.OneToOneField(
@@ -76,8 +72,52 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+        ),
+        migrations.CreateModel(
+            name="UploadedFile",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "path",
+                    models.CharField(
+                        help_text="As on the sender's machine; no file of ours has this name.", max_length=500
+                    ),
+                ),
+                ("is_table", models.BooleanField(default=False)),
+                (
+                    "stored_as",
+                    models.CharField(
+                        blank=True, help_text="The sha256 of its bytes, with an extension.", max_length=100
+                    ),
+                ),
+                ("problem", models.CharField(blank=True, help_text="Why it was not taken.", max_length=300)),
+                (
+                    "upload",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="files", to="intake.upload"
+                    ),
+                ),
+            ],
             options={
-                "ordering": ["-created_at"],
+                "ordering": ["pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("problem", "")), fields=("upload", "path"), name="uploaded_file_path_once"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_table", True), ("problem", "")),
+                        fields=("upload",),
+                        name="uploaded_file_one_table",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("stored_as", ""), models.Q(("problem", ""), _negated=True)),
+                            models.Q(models.Q(("stored_as", ""), _negated=True), ("problem", "")),
+                            _connector="OR",
+                        ),
+                        name="uploaded_file_stored_or_refused",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
