@@ -6,8 +6,9 @@ import json
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
@@ -23,6 +24,8 @@ MAX_AUDIO_BYTES = 50 * 2**20  # the decoder's limit too: modeling.core.audio
 MAX_STORE_TRIES = 3
 # Name in the media storage and sha256, by the path it was copied from.
 StoredAudio = dict[Path, tuple[str, str]]
+# The file that a `track_preview_url` without a scheme names; raises RowRefused.
+FindAudio = Callable[[str], Path]
 # Not float(): that takes "1_0", "1e0" and other scripts' digits. Programs that mark missing levels as NaN write 7 as 7.0.
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,3})(?:\.0*)?")
 
@@ -43,6 +46,13 @@ class ImportCounts:
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value)
 
+    def __str__(self) -> str:
+        return (
+            f"{self.rows} rows: {self.new_tracks} new tracks, {self.completed_tracks} completed, "
+            f"{self.new_annotations} new labels, {self.changed_annotations} changed labels, "
+            f"{self.unchanged} unchanged, {self.refused} refused."
+        )
+
 
 @dataclass(frozen=True)
 class TrackRow:
@@ -60,7 +70,13 @@ class TrackRow:
 
 
 def import_tracks(
-    path: Path, *, audio_dir: Path | None, refused: RefusedRows, is_synthetic: bool = False
+    path: Path,
+    *,
+    audio_dir: Path | None,
+    refused: RefusedRows,
+    find_audio: FindAudio | None = None,
+    on_stored: Callable[[ImportCounts], None] = lambda batch: None,
+    is_synthetic: bool = False,
 ) -> ImportCounts:
     """Read a CSV once, of any size, and store what is new in it.
 
@@ -75,16 +91,23 @@ def import_tracks(
         Where `track_preview_url` is a file name, the folder it lies in.
     refused
         Gets each row that cannot be taken, with the reason.
+    find_audio
+        Where the files lie otherwise than in a folder under their own names: how to find one.
+    on_stored
+        Gets the counts of each batch, in the transaction that stores it; what it raises ends the import.
 
     Raises
     ------
     FileRefused
         Nothing of the file can be read; nothing is stored.
     """
+    find_audio = find_audio or partial(_find_in_folder, audio_dir and audio_dir.resolve())
+    store = partial(_store_once, on_stored=on_stored, is_synthetic=is_synthetic)
+    checked = _checked_rows(read_rows(path, required=("track_uri",)), find_audio, refused)
     counts = ImportCounts()
-    checked = _checked_rows(read_rows(path, required=("track_uri",)), audio_dir, refused, counts)
     while batch := list(islice(checked, BATCH_SIZE)):
-        counts.add(_store(batch, is_synthetic=is_synthetic))
+        counts.add(_store(batch, store))
+    counts.rows += refused.count
     counts.refused = refused.count
     return counts
 
@@ -92,15 +115,11 @@ def import_tracks(
 # ---- Checking
 
 
-def _checked_rows(
-    rows: Iterable[Row], audio_dir: Path | None, refused: RefusedRows, counts: ImportCounts
-) -> Iterator[TrackRow]:
-    folder = audio_dir and audio_dir.resolve()
+def _checked_rows(rows: Iterable[Row], find_audio: FindAudio, refused: RefusedRows) -> Iterator[TrackRow]:
     labels = _LabelsOfFile()
     for row in rows:
-        counts.rows += 1
         try:
-            checked = _check(row, folder)
+            checked = _check(row, find_audio)
             labels.refuse_contradiction(checked)
         except RowRefused as problem:
             refused.add(row, str(problem))
@@ -135,16 +154,17 @@ class _LabelsOfFile:
             raise RowRefused(f"energy is {row.level}; line {line} says {level} for the same track and annotator")
 
 
-def _check(row: Row, folder: Path | None) -> TrackRow:
+def _check(row: Row, find_audio: FindAudio) -> TrackRow:
     if row.problem:
         raise RowRefused(row.problem)
     cell = row.cells.get
     preview = _short(row, "track_preview_url", 2000)
+    audio = _audio_path(preview, find_audio)  # first: a row refused for its label has named its file all the same
     return TrackRow(
         row=row,
         uri=_short(row, "track_uri", 255, required=True),
         preview=preview,
-        audio=_audio_path(preview, folder),
+        audio=audio,
         annotator_id=_short(row, "annotator_id", 100),
         level=_level(cell("energy", ""), cell("annotator_id", "")),
         title=_short(row, "title", 300),
@@ -174,12 +194,16 @@ def _level(energy: str, annotator_id: str) -> int | None:
     return int(number[1])
 
 
-def _audio_path(preview: str, folder: Path | None) -> Path | None:
+def _audio_path(preview: str, find_audio: FindAudio) -> Path | None:
     """The local file that a row names; None for a link or no audio."""
     if not preview or preview.lower().startswith("https://"):
         return None
     if "://" in preview:
         raise RowRefused(f"track_preview_url is {preview[:80]!r}; expected https:// or a file name")
+    return find_audio(preview)
+
+
+def _find_in_folder(folder: Path | None, preview: str) -> Path:
     if folder is None:
         raise RowRefused(f"track_preview_url names the file {preview[:80]!r}; say where it lies with --audio-dir")
     try:
@@ -202,15 +226,15 @@ def _audio_path(preview: str, folder: Path | None) -> Path | None:
 # ---- Storing
 
 
-def _store(batch: list[TrackRow], *, is_synthetic: bool) -> ImportCounts:
+def _store(batch: list[TrackRow], store: Callable[[list[TrackRow], StoredAudio], ImportCounts]) -> ImportCounts:
     # Before the transaction: copying takes its time, and on SQLite nobody could label meanwhile.
     stored = _store_new_audio(batch)
     for _ in range(MAX_STORE_TRIES - 1):
         try:
-            return _store_once(batch, stored, is_synthetic=is_synthetic)
+            return store(batch, stored)
         except IntegrityError:
             continue  # another import committed one of these tracks between our look and our insert: look again
-    return _store_once(batch, stored, is_synthetic=is_synthetic)
+    return store(batch, stored)
 
 
 def _store_new_audio(batch: list[TrackRow]) -> StoredAudio:
@@ -223,12 +247,15 @@ def _store_new_audio(batch: list[TrackRow]) -> StoredAudio:
 
 
 @transaction.atomic
-def _store_once(batch: list[TrackRow], stored: StoredAudio, *, is_synthetic: bool) -> ImportCounts:
-    counts = ImportCounts()
+def _store_once(
+    batch: list[TrackRow], stored: StoredAudio, *, on_stored: Callable[[ImportCounts], None], is_synthetic: bool
+) -> ImportCounts:
+    counts = ImportCounts(rows=len(batch))
     tracks, told = _store_tracks(batch, stored, counts, is_synthetic=is_synthetic)
     _store_genres(batch, tracks)
     told |= _store_annotations(batch, tracks, counts)
     counts.unchanged = sum(row.row.line not in told for row in batch)
+    on_stored(counts)
     return counts
 
 

@@ -481,7 +481,9 @@ def test_a_batch_takes_as_many_queries_whatever_it_holds(tmp_path, django_assert
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(imports, "_store", lambda batch, *, is_synthetic: imports.ImportCounts(unchanged=len(batch)))
+    monkeypatch.setattr(
+        imports, "_store", lambda batch, store: imports.ImportCounts(rows=len(batch), unchanged=len(batch))
+    )
 
     def peak_bytes(n_rows: int) -> int:
         path = label_file(tmp_path / f"{n_rows}.csv", n_rows)

@@ -28,10 +28,6 @@ class Command(BaseCommand):
                 counts = import_tracks(file, audio_dir=audio_dir, refused=report)
         except FileRefused as problem:
             raise CommandError(str(problem)) from None
-        self.stdout.write(
-            f"{counts.rows} rows: {counts.new_tracks} new tracks, {counts.completed_tracks} completed, "
-            f"{counts.new_annotations} new labels, {counts.changed_annotations} changed labels, "
-            f"{counts.unchanged} unchanged, {counts.refused} refused."
-        )
+        self.stdout.write(str(counts))
         if report.count:
             self.stdout.write(f"Refused rows with their reasons: {report.path}")
