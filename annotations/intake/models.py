@@ -7,11 +7,23 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from annotations.models import Track, User
 from energyapp.jobs.models import Job
+
+
+class PreviewHostQuerySet(models.QuerySet["PreviewHost"]):
+    def free(self):
+        """Held by no living worker, and not to be left alone."""
+        now = timezone.now()
+        return self.filter(Q(leased_until=None) | Q(leased_until__lt=now), not_before__lte=now)
+
+    def due(self):
+        """Free, and with previews to ask for; who has waited longest first."""
+        fetches = PreviewFetch.objects.due().filter(host=OuterRef("pk"))
+        return self.free().filter(Exists(fetches)).order_by("not_before")
 
 
 class PreviewHost(models.Model):
@@ -21,7 +33,11 @@ class PreviewHost(models.Model):
     token = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(default=timezone.now, help_text="Its own wish (Retry-After), or our patience.")
-    n_failures = models.PositiveSmallIntegerField(default=0, help_text="Passing faults in a row.")
+    n_failures = models.PositiveSmallIntegerField(
+        default=0, help_text="Turns in a row that brought nothing but passing faults."
+    )
+
+    objects = PreviewHostQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -36,6 +52,11 @@ class PreviewHost(models.Model):
         return self.name
 
 
+class PreviewFetchQuerySet(models.QuerySet["PreviewFetch"]):
+    def due(self):
+        return self.filter(next_attempt_at__lte=timezone.now())
+
+
 class PreviewFetch(models.Model):
     """Where the fetching of one track's preview stands; there is one only while the preview is wanted."""
 
@@ -44,15 +65,19 @@ class PreviewFetch(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=timezone.now)
     last_answer = models.CharField(max_length=300, blank=True, help_text="What the last attempt ran into.")
-    # Of the bytes that an interrupted attempt has left: a server that still has the same sends only the rest.
-    etag = models.CharField(max_length=300, blank=True)
-    last_modified = models.CharField(max_length=100, blank=True)
+
+    objects = PreviewFetchQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(name="preview_due", fields=["host", "next_attempt_at"])]
 
     def __str__(self) -> str:
         return f"preview of {self.track}"
+
+    @property
+    def part(self) -> Path:
+        """Where its bytes lie until all of them have come."""
+        return settings.PREVIEWS_DIR / f"{self.pk}.part"
 
 
 class UploadQuerySet(models.QuerySet["Upload"]):

@@ -34,7 +34,12 @@ class Migration(migrations.Migration):
                         default=django.utils.timezone.now, help_text="Its own wish (Retry-After), or our patience."
                     ),
                 ),
-                ("n_failures", models.PositiveSmallIntegerField(default=0, help_text="Passing faults in a row.")),
+                (
+                    "n_failures",
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="Turns in a row that brought nothing but passing faults."
+                    ),
+                ),
             ],
             options={
                 "constraints": [
@@ -139,8 +144,6 @@ class Migration(migrations.Migration):
                     "last_answer",
                     models.CharField(blank=True, help_text="What the last attempt ran into.", max_length=300),
                 ),
-                ("etag", models.CharField(blank=True, max_length=300)),
-                ("last_modified", models.CharField(blank=True, max_length=100)),
                 (
                     "host",
                     models.ForeignKey(
