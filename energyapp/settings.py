@@ -260,6 +260,9 @@ CELERY_BEAT_SCHEDULE = {
 LABELS_PER_TRACK = int(env("LABELS_PER_TRACK", "1"))
 LEASE_MINUTES = int(env("LEASE_MINUTES", "15"))
 FLAG_SHARE = float(env("FLAG_SHARE", "0.05"))
+# For manage.py fetch_spotify_features only (docs/spotify.md).
+SPOTIFY_CLIENT_ID = env("SPOTIFY_CLIENT_ID")
+SPOTIFY_CLIENT_SECRET = env("SPOTIFY_CLIENT_SECRET")
 
 LOGGING = {
     "version": 1,

@@ -1,7 +1,9 @@
 """Ready feature columns from files, for tracks that are there."""
 
 import csv
+import gzip
 from io import StringIO
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -103,6 +105,37 @@ def test_a_bad_number_is_told_and_stops_no_other_row(import_csv, refusals, cell,
     assert FeatureVector.objects.get().track == good
 
 
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("track_id", "03ZnP4f6xyY6sDrPX3fz83"),
+        ("id", "03ZnP4f6xyY6sDrPX3fz83"),
+        ("uri", "spotify:track:03ZnP4f6xyY6sDrPX3fz83"),
+        ("uri", "https://open.spotify.com/track/03ZnP4f6xyY6sDrPX3fz83?si=1"),
+    ],
+)
+def test_a_file_without_our_uris_may_name_tracks_by_spotifys_id(import_csv, refusals, column, cell):
+    uri = TrackFactory(uri="spotify:track:03ZnP4f6xyY6sDrPX3fz83")
+    link = TrackFactory(uri="https://open.spotify.com/intl-de/track/03ZnP4f6xyY6sDrPX3fz83")
+    numbers = spotify_row("")[1:]
+
+    out = import_csv([[cell, *numbers], ["1285n66OGGUB3Bnh6c18nS", *numbers]], header=(column, *SPOTIFY.columns))
+
+    assert out.startswith("2 rows: 1 spotify vectors stored, 1 refused.\n")
+    assert values_of(uri) == values_of(link) == numbers
+    assert refusals() == {3: "there is no track '1285n66OGGUB3Bnh6c18nS'; import the tracks first"}
+
+
+def test_our_own_uri_counts_where_a_file_has_several_names(import_csv):
+    ours, other = TrackFactory(), TrackFactory(uri="spotify:track:03ZnP4f6xyY6sDrPX3fz83")
+
+    header = ("id", "track_id", *SPOTIFY.columns, "track_uri")
+    import_csv([["1", "03ZnP4f6xyY6sDrPX3fz83", *spotify_row("")[1:], ours.uri]], header=header)
+
+    assert ours.feature_vectors.exists()
+    assert not other.feature_vectors.exists()
+
+
 def test_an_unknown_track_and_a_short_row_are_told(import_csv, refusals):
     import_csv([spotify_row("test:nobody"), spotify_row("test:short")[:-1]])
 
@@ -129,6 +162,14 @@ def test_a_missing_column_is_one_error(import_csv, tmp_path):
         import_csv([], header=SPOTIFY.columns)
 
     assert not (tmp_path / "features.refused.csv").exists()
+
+
+def test_a_compressed_file_is_one_error_that_says_how_to_unpack_it(tmp_path):
+    path = tmp_path / "features.csv.gz"
+    path.write_bytes(gzip.compress(b"track_uri"))
+
+    with pytest.raises(CommandError, match=f"{path} is compressed. Unpack it first: gunzip -k {path}"):
+        call_command("import_features", "spotify", path)
 
 
 def test_a_set_or_a_file_that_is_not_there_is_one_error(tmp_path):
@@ -167,3 +208,22 @@ def test_the_transfer_features_of_the_shared_data_import_fully(import_csv, share
     )
 
     assert out == "552 rows: 552 transfer vectors stored, 0 refused.\n"
+
+
+def test_spotify_features_as_they_go_round_import_but_for_rows_with_gaps(tmp_path, shared_data):
+    path = tmp_path / "tracks.csv"
+    with gzip.open(shared_data / "spotify" / "tracks_20k.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        path.write_text("".join(islice(file, 2001)), newline="")
+    with path.open(newline="") as file:
+        rows = {row["track_id"]: row for row in csv.DictReader(file)}
+    Track.objects.bulk_create(Track(uri=f"spotify:track:{key}") for key in rows)
+    n_gaps = sum(not row["time_signature"] for row in rows.values())
+    out = StringIO()
+
+    call_command("import_features", "spotify", path, stdout=out)
+
+    assert n_gaps > 50
+    assert out.getvalue().startswith(f"2000 rows: {2000 - n_gaps} spotify vectors stored, {n_gaps} refused.\n")
+    key, row = next(iter(rows.items()))
+    values = values_of(Track.objects.get(uri=f"spotify:track:{key}"))
+    assert values == [np.float32(row[column]) for column in SPOTIFY.columns]

@@ -8,7 +8,7 @@ from modeling.imports import import_features
 
 
 class Command(BaseCommand):
-    help = "Import ready feature columns (track_uri and the columns of the set), for instance Spotify's."
+    help = "Import ready feature columns of tracks that are here: the columns of the set, and track_uri or Spotify's track_id."
 
     def add_arguments(self, parser):
         parser.add_argument("feature_set", metavar="SET", choices=list(FEATURE_SETS))
@@ -20,6 +20,8 @@ class Command(BaseCommand):
     def handle(self, *, feature_set: str, file: Path, refused: Path | None, **options):
         if not file.is_file():
             raise CommandError(f"There is no file {file}.")
+        if file.suffix == ".gz":
+            raise CommandError(f"{file} is compressed. Unpack it first: gunzip -k {file}")
         try:
             with RefusedRows(report_path(file, refused)) as report:
                 counts = import_features(file, feature_set=feature_set, refused=report)
