@@ -113,12 +113,12 @@ class SpotifyClient:
             },
             body="grant_type=client_credentials",
         )
-        if status in (400, 401, 403):
+        if status in (400, 401):
             raise SpotifyUnavailable(WRONG_CREDENTIALS)
         answer = _json(status, body)
         token, lifetime_s = answer.get("access_token"), answer.get("expires_in")
         # Printable, as it goes into a header.
-        if not isinstance(token, str) or not re.fullmatch("[!-~]+", token) or not isinstance(lifetime_s, int):
+        if not isinstance(token, str) or not re.fullmatch("[!-~]+", token) or lifetime_s not in range(1, 10**6):
             raise SpotifyUnavailable("Spotify takes the credentials, but its answer holds no usable token.")
         self._token, self._token_ends_at = token, time.monotonic() + lifetime_s - TOKEN_MARGIN_S
 
@@ -187,5 +187,5 @@ def _json(status: int, body: bytes) -> dict[str, Any]:
 def _reason(body: bytes) -> str:
     try:
         return ascii(json.loads(body)["error"]["message"])[:200]
-    except (ValueError, RecursionError, KeyError, TypeError, IndexError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return "without a reason"

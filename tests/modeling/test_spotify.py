@@ -511,7 +511,13 @@ def test_an_answer_without_an_entry_for_each_track_is_one_error(client, spotify,
 
 @pytest.mark.parametrize(
     "answer",
-    [{"access_token": "a\r\nX-Header: b", "expires_in": 3600}, {"access_token": "a"}, {"access_token": 1}, {}],
+    [
+        {"access_token": "a\r\nX-Header: b", "expires_in": 3600},
+        {"access_token": "a"},
+        {"access_token": "a", "expires_in": 10**400},
+        {"access_token": 1},
+        {},
+    ],
 )
 def test_a_token_that_cannot_be_used_is_one_error(client, spotify, answer):
     spotify.token_faults.append(fails(200, answer))
