@@ -7,7 +7,7 @@ from celery import current_app
 from django.core.management import CommandError, call_command
 
 from annotations.models import Track
-from modeling.core import convnet
+from modeling.core import convnet_weights
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.models import FeatureVector
 from tests.factories import TrackFactory
@@ -63,7 +63,7 @@ def test_the_published_weights_are_installed_and_playable_tracks_that_lack_featu
     out = run("--file", str(weights))
 
     assert out == "The transfer convnet is installed; 2 tracks were queued for its features.\n"
-    assert convnet.is_installed(models_folder)
+    assert convnet_weights.is_installed(models_folder)
     assert sorted(queued()) == sorted(track.pk for track in lacking)
 
 
@@ -83,7 +83,7 @@ def test_weights_can_be_installed_while_the_broker_is_away(weights, models_folde
     with broker_at(f"redis://127.0.0.1:{free_port()}/0"):
         out = run("--file", str(weights))
 
-    assert convnet.is_installed(models_folder)
+    assert convnet_weights.is_installed(models_folder)
     assert out.endswith("The queue cannot be reached; run install_convnet again when the product runs.\n")
 
 
@@ -97,7 +97,7 @@ def test_a_wrong_file_is_refused_with_both_sums(tmp_path, models_folder, queued)
 
     # printf 'something else' | sha256sum
     found = "f41f3fa625ff120ddca7ef456bf66371ecea23c129f4e4c32367101edb516cf8"
-    assert f"its sha256 is {found}, expected {convnet.WEIGHTS_SHA256}" in str(refused.value)
+    assert f"its sha256 is {found}, expected {convnet_weights.WEIGHTS_SHA256}" in str(refused.value)
     assert "install_convnet --file model_best.hdf5" in str(refused.value)
     assert not models_folder.exists() or not list(models_folder.iterdir())
     assert queued() == []
@@ -115,18 +115,20 @@ def test_optional_goes_on_without_them_and_says_so(tmp_path, models_folder, queu
     out = run("--file", str(tmp_path / "no-such-file"), "--optional")
 
     assert out.startswith("Going on without the 160 transfer features: The weights cannot be read from")
-    assert not convnet.is_installed(models_folder)
+    assert not convnet_weights.is_installed(models_folder)
     assert queued() == []
 
 
 def test_an_address_that_does_not_answer_is_no_error_when_optional(monkeypatch, models_folder):
     nobody = f"http://127.0.0.1:{free_port()}/model_best.hdf5"
-    monkeypatch.setattr(convnet.fetch, "__kwdefaults__", {**convnet.fetch.__kwdefaults__, "url": nobody})
+    monkeypatch.setattr(
+        convnet_weights.fetch, "__kwdefaults__", {**convnet_weights.fetch.__kwdefaults__, "url": nobody}
+    )
 
     assert "Going on without the 160 transfer features" in run("--fetch", "--optional", "--timeout", "2")
     with pytest.raises(CommandError, match=r"cannot be fetched from http://127\.0\.0\.1"):
         run("--timeout", "2")
-    assert not convnet.is_installed(models_folder)
+    assert not convnet_weights.is_installed(models_folder)
 
 
 def test_file_and_fetch_exclude_each_other(tmp_path):

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from annotations.models import Annotation, Decision, Flag, Track
 from energyapp.jobs.models import Job
 from modeling import services
-from modeling.core import convnet
+from modeling.core import convnet_weights
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.models import FeatureVector, TrainingRun
 from tests.conftest import logged_in
@@ -43,7 +43,7 @@ def test_the_loop_turns_on_real_music(shared_data, tmp_path, start_workers, cele
     """41 tracks of 4 s to 4 minutes, ogg and mp3: decoded and described by real workers over a real Redis."""
     call_command("import_tracks", shared_data / "music" / "annotations.csv", audio_dir=shared_data / "music")
     assert Track.objects.filter(audio_state="waiting").count() == 41
-    convnet.install(shared_data / "convnet" / "model_best.hdf5", tmp_path)
+    convnet_weights.install(shared_data / "convnet" / "model_best.hdf5", tmp_path)
     start_workers("upkeep,features", ENERGYAPP_MODELS=str(tmp_path))
     start_workers("train")
 

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from modeling import services
-from modeling.core import convnet
+from modeling.core import convnet_weights
 from modeling.core.feature_sets import FEATURE_SETS
 
 
@@ -23,13 +23,13 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path | None, optional: bool, timeout: float, **options):
         folder = settings.MODELS_DIR
-        already = " already" if convnet.is_installed(folder) else ""
+        already = " already" if convnet_weights.is_installed(folder) else ""
         try:
             if file and not already:
-                convnet.install(file, folder)
+                convnet_weights.install(file, folder)
             elif not already:
-                convnet.fetch(folder, timeout_s=timeout)
-        except convnet.ConvnetUnavailable as problem:
+                convnet_weights.fetch(folder, timeout_s=timeout)
+        except convnet_weights.ConvnetUnavailable as problem:
             hint = "Later: manage.py install_convnet --file model_best.hdf5"
             if not optional:
                 raise CommandError(f"{problem} {hint}") from None

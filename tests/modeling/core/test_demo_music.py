@@ -11,7 +11,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from modeling.core import audio, convnet, decoding, demo_music
+from modeling.core import audio, convnet, convnet_weights, decoding, demo_music
 from modeling.core.demo_music.composition import GENRES
 from modeling.core.demo_music.library import THESIS_LEVEL_COUNTS, level_counts
 from modeling.core.signal_features import signal_features
@@ -103,7 +103,7 @@ def test_the_levels_can_be_learned_from_signal_features_but_not_from_loudness_al
 @pytest.mark.skipif(not PUBLISHED.is_file(), reason=f"{PUBLISHED} is absent (set ENERGYAPP_SHARED_DATA)")
 def test_the_levels_can_be_learned_from_transfer_features(library, tmp_path):
     tracks, waveforms = library
-    convnet.install(PUBLISHED, tmp_path)
+    convnet_weights.install(PUBLISHED, tmp_path)
     features = np.stack([convnet.transfer_features(waveform, folder=tmp_path) for waveform in waveforms])
 
     assert macro_mae_of_ridge(features, np.array([track.level for track in tracks])) < 1.0

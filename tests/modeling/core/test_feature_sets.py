@@ -31,7 +31,7 @@ def test_a_set_computes_as_many_values_as_it_has_columns():
 
 
 def test_transfer_without_weights_says_so(tmp_path, monkeypatch):
-    from modeling.core.convnet import ConvnetUnavailable
+    from modeling.core.convnet_weights import ConvnetUnavailable
 
     monkeypatch.setenv("ENERGYAPP_MODELS", str(tmp_path))
 
