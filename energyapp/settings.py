@@ -7,6 +7,7 @@ start without what it needs (see deploy/.env.example).
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import dj_database_url
@@ -49,6 +50,7 @@ RUNS_DIR = MEDIA_ROOT / "runs"
 WINDOWS_DIR = MEDIA_ROOT / "windows"
 # Beside the media, which web process and workers share.
 UPLOADS_DIR = MEDIA_ROOT / "uploads"
+PREVIEWS_DIR = MEDIA_ROOT / "previews"
 # `modeling.core` knows no Django: it looks for the convnet's weights where the environment says.
 os.environ.setdefault("ENERGYAPP_MODELS", str(MODELS_DIR))
 
@@ -253,6 +255,7 @@ CELERY_BEAT_SCHEDULE = {
     # `expires`: after an outage one run of each is enough, not one for every tick that was missed.
     "reap": {"task": "upkeep.reap_jobs", "schedule": 10, "options": {"expires": 10}},
     "features": {"task": "upkeep.enqueue_features", "schedule": 5, "options": {"expires": 5}},
+    "previews": {"task": "upkeep.enqueue_previews", "schedule": 5, "options": {"expires": 5}},
 }
 
 # ---- What operators tune
@@ -260,6 +263,15 @@ CELERY_BEAT_SCHEDULE = {
 LABELS_PER_TRACK = int(env("LABELS_PER_TRACK", "1"))
 LEASE_MINUTES = int(env("LEASE_MINUTES", "15"))
 FLAG_SHARE = float(env("FLAG_SHARE", "0.05"))
+# Where previews may be fetched from: names, or .example.org for all below it too. None: any public server.
+PREVIEW_HOSTS = env_list("PREVIEW_HOSTS")
+PREVIEW_CONNECTIONS = int(env("PREVIEW_CONNECTIONS", "4"))
+if PREVIEW_CONNECTIONS not in range(1, 33):
+    raise ImproperlyConfigured(
+        f"ENERGYAPP_PREVIEW_CONNECTIONS is {PREVIEW_CONNECTIONS}; expected 1 to 32 to each server"
+    )
+# Further energyapp.downloads.links.Rules, for tests with a server of their own. Never from the environment: it opens our network.
+PREVIEW_TEST_RULES: dict[str, Any] = {}
 # For manage.py fetch_spotify_features only (docs/spotify.md).
 SPOTIFY_CLIENT_ID = env("SPOTIFY_CLIENT_ID")
 SPOTIFY_CLIENT_SECRET = env("SPOTIFY_CLIENT_SECRET")

@@ -223,9 +223,10 @@ def _read(response: BaseHTTPResponse) -> bytes:
 
 
 def _let_go(response: BaseHTTPResponse) -> None:
-    """Keep the connection where little is left to read; else close it."""
+    """Keep the connection where the rest of the answer is known to be small; else close it."""
     try:
-        response.read(CHUNK_BYTES)
+        if response.length_remaining is not None and response.length_remaining <= CHUNK_BYTES:
+            response.read(CHUNK_BYTES)
     except (HTTPError, PassingFault):
         pass  # only the rest of an answer that has done its work
     finally:
@@ -242,6 +243,7 @@ def _faults(server: str) -> Iterator[None]:
             raise LastingFault(f"The certificate of {server} is not valid for it, so it may be another's") from None
         raise PassingFault(f"{server} failed to make a secure connection") from None
     except TimeoutError:
+        _left_s()  # raises where it was the deadline
         raise PassingFault(f"{server} was silent for too long") from None
     except HTTPError:
         raise PassingFault(f"{server} broke off the connection") from None

@@ -1,0 +1,12 @@
+"""The product's settings for workers that fetch from a test's own https server."""
+
+import os
+from ipaddress import ip_network
+
+from energyapp.settings import *  # noqa: F403
+
+PREVIEW_TEST_RULES = {
+    "ports": frozenset({int(os.environ["TEST_HTTPS_PORT"])}),
+    "networks": (ip_network("127.0.0.0/8"), ip_network("::1")),
+    "ca_file": os.environ["TEST_HTTPS_CA"],
+}
