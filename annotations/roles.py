@@ -4,12 +4,13 @@ ANNOTATOR, LEAD, ADMIN = "annotator", "lead", "admin"
 
 _LABEL = ["annotations.add_annotation"]
 _REVIEW = ["annotations.add_decision", "annotations.view_flag", "modeling.view_trainingrun", "jobs.follow_job"]
+_IMPORT = ["intake.add_upload"]
 _TRAIN = ["modeling.add_trainingrun", "modeling.add_promotion"]
 
 ROLE_PERMISSIONS: dict[str, list[str]] = {
     ANNOTATOR: _LABEL,
-    LEAD: _LABEL + _REVIEW,
-    ADMIN: _LABEL + _REVIEW + _TRAIN,
+    LEAD: _LABEL + _REVIEW + _IMPORT,
+    ADMIN: _LABEL + _REVIEW + _IMPORT + _TRAIN,
 }
 
 

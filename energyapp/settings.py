@@ -50,6 +50,8 @@ RUNS_DIR = MEDIA_ROOT / "runs"
 WINDOWS_DIR = MEDIA_ROOT / "windows"
 # Beside the media, which web process and workers share.
 UPLOADS_DIR = MEDIA_ROOT / "uploads"
+# A form with a hundred audio files and their CSV; where there is JavaScript each goes in a request of its own.
+DATA_UPLOAD_MAX_NUMBER_FILES = 101
 PREVIEWS_DIR = MEDIA_ROOT / "previews"
 # `modeling.core` knows no Django: it looks for the convnet's weights where the environment says.
 os.environ.setdefault("ENERGYAPP_MODELS", str(MODELS_DIR))
@@ -255,6 +257,7 @@ CELERY_BEAT_SCHEDULE = {
     # `expires`: after an outage one run of each is enough, not one for every tick that was missed.
     "reap": {"task": "upkeep.reap_jobs", "schedule": 10, "options": {"expires": 10}},
     "features": {"task": "upkeep.enqueue_features", "schedule": 5, "options": {"expires": 5}},
+    "uploads": {"task": "upkeep.remove_stale_uploads", "schedule": 3600, "options": {"expires": 3600}},
     "previews": {"task": "upkeep.enqueue_previews", "schedule": 5, "options": {"expires": 5}},
 }
 

@@ -14,6 +14,7 @@ urlpatterns = [
     path("log-in/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="log_in"),
     path("log-out/", auth_views.LogoutView.as_view(), name="log_out"),
     path("", include("annotations.urls")),
+    path("", include("annotations.intake.urls")),
     path("", include("modeling.urls")),
     path("", include("energyapp.jobs.urls")),
 ]

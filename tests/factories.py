@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from annotations.intake.models import Upload, UploadedFile
 from annotations.models import Annotation, Decision, Flag, Genre, Lease, Skip, Track, User
 from annotations.roles import ADMIN, ANNOTATOR, LEAD
 from energyapp.jobs.models import Job
@@ -197,6 +198,34 @@ class PredictionFactory(DjangoModelFactory):
     true_level = 5
     score = 6.6
     level = 7
+
+
+class UploadFactory(DjangoModelFactory):
+    """A CSV that has been imported."""
+
+    class Meta:
+        model = Upload
+        skip_postgeneration_save = True
+
+    uploaded_by = factory.SubFactory(LeadFactory)
+    job = factory.SubFactory(
+        SucceededJobFactory,
+        kind="import",
+        message="3 rows: 1 new tracks, 0 completed, 1 new labels, 0 changed labels, 0 unchanged, 2 refused.",
+    )
+    counts = {"rows": 3, "refused": 2, "unchanged": 0, "new_tracks": 1, "new_annotations": 1}
+    table = factory.RelatedFactory(
+        "tests.factories.UploadedFileFactory", "upload", path="labels.csv", is_table=True, stored_as="0" * 64 + ".csv"
+    )
+
+
+class UploadedFileFactory(DjangoModelFactory):
+    class Meta:
+        model = UploadedFile
+
+    upload = factory.SubFactory(UploadFactory)
+    path = factory.Sequence(lambda n: f"music/{n}.mp3")
+    stored_as = factory.Sequence(lambda n: f"{n:064x}.mp3")
 
 
 class PromotionFactory(DjangoModelFactory):

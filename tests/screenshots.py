@@ -32,6 +32,7 @@ def main() -> None:
         studio.take({"label": "/label/"}, session=studio.log_in(logins["annotator"]))
         lead = studio.log_in(logins["lead"])
         studio.take({"review": "/review/", "annotators": "/annotators/", "tracks": "/tracks/"}, session=lead)
+        studio.take({"import": "/import/"}, session=lead)
         if flag := studio.first_link("/review/", "[data-queue] tbody a", session=lead):
             studio.take({"review-blind": flag}, session=lead)
             studio.give_blind_opinion(flag, session=lead)

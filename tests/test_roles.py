@@ -14,6 +14,7 @@ from tests.factories import (
     RunningJobFactory,
     TrackFactory,
     TrainingRunFactory,
+    UploadFactory,
     UserFactory,
 )
 
@@ -38,6 +39,12 @@ RULES = {
     "skip": ("post", LABELLERS),
     "track_audio": ("get", LABELLERS),
     "library": ("get", LEADS),
+    "imports": ("get", LEADS),
+    "upload": ("get", LEADS),
+    "add_file": ("post", LEADS),
+    "finish_upload": ("post", LEADS),
+    "refused_rows": ("get", LEADS),
+    "try_again": ("post", LEADS),
     "review_queue": ("get", LEADS),
     "review": ("get", LEADS),
     "give_opinion": ("post", LEADS),
@@ -73,6 +80,7 @@ def objects():
         **dict.fromkeys(["review", "give_opinion", "decide"], FlagFactory().pk),
         **dict.fromkeys(["run", "run_tracks", "promote"], run.pk),
         "follow_job": RunningJobFactory().pk,
+        **dict.fromkeys(["upload", "add_file", "finish_upload", "refused_rows"], UploadFactory().pk),
     }
 
 

@@ -39,7 +39,8 @@ class _Import:
         self.audio = UploadedAudio(upload)
 
     def run(self) -> None:
-        sentences, totals = [], {}
+        sentences: list[str] = []
+        totals: dict[str, int] = {}
         if table := self.upload.files.filter(is_table=True, problem="").first():
             counts = self._import_table(table.stored)
             sentences.append(str(counts))

@@ -21,7 +21,10 @@ from tests.factories import (
     LeadFactory,
     PredictionFactory,
     PromotionFactory,
+    TrackFactory,
     TrainingRunFactory,
+    UploadedFileFactory,
+    UploadFactory,
 )
 
 pytestmark = pytest.mark.browser
@@ -51,6 +54,11 @@ def furnished(server, admin):
     )
     DecisionFactory(flag=flags[1], decided_by=LeadFactory(), verdict="ask another", note=LONG)
     track_with_audio(title=LONG)
+    TrackFactory(audio_state="unreachable", audio_problem=LONG, audio="")
+    upload = UploadFactory()
+    UploadedFileFactory(upload=upload, path=f"{LONG}.jpg", stored_as="", problem=LONG)
+    upload.folder.mkdir(parents=True)
+    upload.report.write_text(f"line,reason,row\n2,{LONG},{LONG}\n")
     return SimpleNamespace(
         login="/log-in/",
         label="/label/",
@@ -59,6 +67,8 @@ def furnished(server, admin):
         evidence=f"/review/{flags[1].pk}/",
         annotators="/annotators/",
         library="/tracks/",
+        imports="/import/",
+        upload=f"/import/{upload.pk}/",
         dashboard="/dashboard/",
         run=f"/runs/{run.pk}/",
         tracks=f"/runs/{run.pk}/tracks/?true=5&predicted=7",
@@ -134,6 +144,7 @@ def test_both_colour_schemes_follow_the_system(open_page, annotator, furnished):
     [
         ("login", "label", "queue", "missing"),
         ("blind", "evidence", "annotators"),
+        ("library", "imports", "upload"),
         ("dashboard", "run", "tracks"),
     ],
     ids="-".join,
@@ -184,7 +195,14 @@ def weigh(page: Page, path: str) -> dict[str, int]:
 
 @pytest.mark.parametrize(
     ("name", "html_kb", "js_kb"),
-    [("label", 10, 40), ("queue", 20, 25), ("annotators", 20, 25), ("dashboard", 20, 25), ("run", 20, 25)],
+    [
+        ("label", 10, 40),
+        ("queue", 20, 25),
+        ("annotators", 20, 25),
+        ("imports", 20, 30),
+        ("dashboard", 20, 25),
+        ("run", 20, 25),
+    ],
 )
 def test_pages_keep_to_their_budget(name, html_kb, js_kb, open_page, admin, furnished):
     page = open_page(admin, "about:blank")
