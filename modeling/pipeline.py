@@ -1,110 +1,29 @@
-"""The only bridge between rows and arrays: rows -> arrays -> core -> rows. Loaded by workers, never by the web process."""
+"""Training: rows -> arrays -> core -> rows. Loaded by workers, never by the web process."""
 
 from __future__ import annotations
 
-import logging
 import subprocess
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 
 import energyapp
-from annotations.models import Track
 from annotations.services import raise_flags
 from energyapp.jobs.claims import Claim, NotClaimed
-from modeling.core import artifacts, audio, convnet, decoding
-from modeling.core.decoding import AudioError
+from modeling.core import artifacts
 from modeling.core.evaluation import Evaluation, cross_validate, summary
-from modeling.core.feature_sets import FEATURE_SETS
 from modeling.core.metrics import by_group
 from modeling.core.recipes import RECIPES
-from modeling.models import FeatureVector, Prediction, Promotion, TrainingRun
+from modeling.models import Prediction, Promotion, TrainingRun
 from modeling.suspects import find_suspects
 from modeling.training_data import TrainingData, read_training_data
 
-logger = logging.getLogger(__name__)
-
-# A file that kills its worker comes back to the next one; after this many it is the file.
-MAX_FEATURE_ATTEMPTS = 3
 BULK_SIZE = 2_000
-# What the loop button of the player repeats: the part that annotators are told to judge; of a short clip a third.
-LOUDEST_PART_S = 25
 # Share of a training that cross-validation takes, for the progress bar.
 CROSS_VALIDATION_SHARE = 0.8
-
-
-# ---- Features
-
-
-def compute_features(track_id: int) -> None:
-    """Decode one track and store its peaks and what feature sets it lacks. A bad file marks its own track, with the reason."""
-    track = Track.objects.get(pk=track_id)
-    if track.audio_state not in {Track.AudioState.WAITING, Track.AudioState.READY}:
-        return
-    if track.features_attempts >= MAX_FEATURE_ATTEMPTS:
-        _mark_bad(
-            track,
-            f"It could not be read in {MAX_FEATURE_ATTEMPTS} attempts: it stopped the worker, or the storage failed.",
-        )
-        return
-    Track.objects.filter(pk=track.pk).update(features_attempts=F("features_attempts") + 1)
-    try:
-        with track.audio.open("rb"):
-            pass  # whether the storage has it: what is wrong with the file itself is the decoder's to say
-        waveform = decoding.load(track.audio.path).waveform
-        vectors = _missing_vectors(track, waveform)
-    except AudioError as problem:
-        _mark_bad(track, str(problem))
-    except OSError as problem:
-        # The storage's fault, perhaps a passing one: a track that waits is tried again.
-        logger.warning("%s cannot be read from the storage: %s", track.audio.name, problem)
-    except SoftTimeLimitExceeded:
-        _mark_bad(track, "Reading it took too long and was stopped.")
-    else:
-        _store_features(track, waveform, vectors)
-
-
-def _missing_vectors(track: Track, waveform: np.ndarray) -> list[FeatureVector]:
-    present = set(track.feature_vectors.values_list("feature_set", flat=True))
-    return [
-        FeatureVector(track=track, feature_set=wanted.key, values=wanted.compute(waveform).astype("<f4").tobytes())
-        for wanted in FEATURE_SETS.values()
-        if wanted.key not in present and wanted.compute is not None and _can_compute(wanted.name)
-    ]
-
-
-def _can_compute(feature_set: str) -> bool:
-    return feature_set != "transfer" or convnet.is_installed()
-
-
-@transaction.atomic
-def _store_features(track: Track, waveform: np.ndarray, vectors: list[FeatureVector]) -> None:
-    # Two workers may have computed the same: the vectors are equal, either may stay.
-    FeatureVector.objects.bulk_create(vectors, ignore_conflicts=True)
-    duration_s = audio.duration_s(waveform)
-    loudest_start_s, loudest_end_s = audio.loudest_part(waveform, min(LOUDEST_PART_S, duration_s / 3))
-    Track.objects.filter(pk=track.pk).update(
-        audio_state=Track.AudioState.READY,
-        duration_s=duration_s,
-        peaks=audio.peaks(waveform),
-        loudest_start_s=loudest_start_s,
-        loudest_end_s=loudest_end_s,
-        features_attempts=0,
-    )
-
-
-def _mark_bad(track: Track, reason: str) -> None:
-    """A track that plays stays playable, whatever a further feature set makes of it."""
-    waiting = Track.objects.filter(pk=track.pk, audio_state=Track.AudioState.WAITING)
-    waiting.update(audio_state=Track.AudioState.BAD, audio_problem=reason[:300])
-
-
-# ---- Training
 
 
 def train(job_id: int) -> None:

@@ -1,23 +1,29 @@
 """Doors for the workers. The numeric stack loads inside them, so the web process, which imports this file, stays light."""
 
-from celery import shared_task
+from celery import current_app, shared_task
+from celery.signals import worker_process_init
 
-from modeling import services
+from modeling import feature_queue
+from modeling.worker_limits import SOFT_TIME_LIMIT_S, TIME_LIMIT_S, limit_memory
 
-# A 15-minute file takes seconds. What takes a minute is a trap, and is stopped; the hard limit is for what cannot be.
-SOFT_TIME_LIMIT_S, TIME_LIMIT_S = 60, 90
+
+@worker_process_init.connect
+def limit_memory_of_features(**kwargs) -> None:
+    """Files come from strangers. Training reads our own arrays, and takes what they take."""
+    if "train" not in current_app.amqp.queues.consume_from:
+        limit_memory()
 
 
 @shared_task(name="upkeep.enqueue_features")
 def enqueue_features() -> None:
-    services.enqueue_waiting_features()
+    feature_queue.enqueue()
 
 
 @shared_task(name="features.compute", soft_time_limit=SOFT_TIME_LIMIT_S, time_limit=TIME_LIMIT_S)
 def compute_features(track_id: int) -> None:
-    from modeling import pipeline
+    from modeling import feature_extraction
 
-    pipeline.compute_features(track_id)
+    feature_extraction.compute_features(track_id, feature_queue.computable_sets())
 
 
 @shared_task(name="jobs.train")

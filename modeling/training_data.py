@@ -122,9 +122,11 @@ def choose_feature_sets(tracks_of_set: dict[str, set[int]], labelled: set[int]) 
 
 def _vectors_by_set() -> dict[str, dict[int, NDArray[np.float32]]]:
     vectors: dict[str, dict[int, NDArray[np.float32]]] = defaultdict(dict)
-    current_keys = [feature_set.key for feature_set in FEATURE_SETS.values()]
-    stored = FeatureVector.objects.filter(feature_set__in=current_keys).values_list("feature_set", "track_id", "values")
-    for key, track_id, values in stored.iterator(chunk_size=5_000):
+    current_keys = [feature_set.key for feature_set in FEATURE_SETS.values() if feature_set.used_in_training]
+    # Empty: the set could not be computed of this track.
+    stored = FeatureVector.objects.filter(feature_set__in=current_keys).exclude(values=b"")
+    rows = stored.values_list("feature_set", "track_id", "values")
+    for key, track_id, values in rows.iterator(chunk_size=5_000):
         vectors[key][track_id] = np.frombuffer(values, dtype="<f4")
     return vectors
 

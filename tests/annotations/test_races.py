@@ -17,6 +17,7 @@ from annotations.intake.csv_import import import_tracks
 from annotations.intake.csv_rows import RefusedRows
 from annotations.models import Annotation, Decision, Flag, Lease, Track, User
 from energyapp.jobs.models import Job
+from modeling import feature_queue
 from modeling import services as modeling
 from modeling.models import TrainingRun
 from tests.factories import (
@@ -233,9 +234,9 @@ def test_train_pressed_by_eight_at_once_is_one_job_and_one_run():
 def test_eight_schedulers_at_once_send_each_track_to_a_worker_once(monkeypatch):
     tracks = TrackFactory.create_batch(40, audio_state=Track.AudioState.WAITING)
     sent: list[int] = []
-    monkeypatch.setattr(modeling, "send_feature_tasks", lambda track_ids: sent.extend(track_ids))
+    monkeypatch.setattr(feature_queue, "send", lambda track_ids: sent.extend(track_ids))
 
-    at_once([modeling.enqueue_waiting_features] * 8)
+    at_once([feature_queue.enqueue] * 8)
 
     assert sorted(sent) == [track.pk for track in tracks]
 

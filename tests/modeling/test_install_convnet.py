@@ -3,7 +3,6 @@
 from io import StringIO
 
 import pytest
-from celery import current_app
 from django.core.management import CommandError, call_command
 
 from annotations.models import Track
@@ -11,7 +10,7 @@ from modeling.core import convnet_weights
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.models import FeatureVector
 from tests.factories import TrackFactory
-from tests.processes import broker_at, free_port
+from tests.processes import free_port
 
 pytestmark = pytest.mark.django_db
 
@@ -32,29 +31,14 @@ def weights(shared_data):
     return path
 
 
-@pytest.fixture
-def queued():
-    """The track ids of the tasks that were sent, read from the queue itself."""
-    with current_app.connection_for_read() as broker, broker.SimpleQueue("features") as queue:
-        queue.clear()
-
-        def read() -> list[int]:
-            return [queue.get_nowait().payload[0][0] for _ in range(queue.qsize())]
-
-        yield read
-        queue.clear()
-
-
 def run(*options) -> str:
     out = StringIO()
     call_command("install_convnet", *options, stdout=out)
     return out.getvalue()
 
 
-def test_the_published_weights_are_installed_and_playable_tracks_that_lack_features_are_queued(
-    weights, models_folder, queued
-):
-    lacking = TrackFactory.create_batch(2)
+def test_the_published_weights_are_installed_and_playable_tracks_get_their_features(weights, models_folder):
+    TrackFactory.create_batch(2)
     has_them = TrackFactory()
     FeatureVector.objects.create(track=has_them, feature_set=TRANSFER, values=b"\0" * 640)
     TrackFactory(audio_state=Track.AudioState.WAITING)
@@ -62,32 +46,20 @@ def test_the_published_weights_are_installed_and_playable_tracks_that_lack_featu
 
     out = run("--file", str(weights))
 
-    assert out == "The transfer convnet is installed; 2 tracks were queued for its features.\n"
+    assert out == "The transfer convnet is installed; the workers compute its features of 2 tracks.\n"
     assert convnet_weights.is_installed(models_folder)
-    assert sorted(queued()) == sorted(track.pk for track in lacking)
 
 
-def test_installing_again_queues_what_is_lacking_since(weights, queued):
+def test_installing_again_needs_no_network(weights):
     run("--file", str(weights))
-    track = TrackFactory()
-
-    out = run("--fetch")  # which needs no network: the weights are here
-
-    assert out == "The transfer convnet is installed already; 1 tracks were queued for its features.\n"
-    assert queued() == [track.pk]
-
-
-def test_weights_can_be_installed_while_the_broker_is_away(weights, models_folder):
     TrackFactory()
 
-    with broker_at(f"redis://127.0.0.1:{free_port()}/0"):
-        out = run("--file", str(weights))
+    out = run("--fetch")
 
-    assert convnet_weights.is_installed(models_folder)
-    assert out.endswith("The queue cannot be reached; run install_convnet again when the product runs.\n")
+    assert out == "The transfer convnet is installed already; the workers compute its features of 1 tracks.\n"
 
 
-def test_a_wrong_file_is_refused_with_both_sums(tmp_path, models_folder, queued):
+def test_a_wrong_file_is_refused_with_both_sums(tmp_path, models_folder):
     wrong = tmp_path / "model_best.hdf5"
     wrong.write_bytes(b"something else")
     TrackFactory()
@@ -100,7 +72,6 @@ def test_a_wrong_file_is_refused_with_both_sums(tmp_path, models_folder, queued)
     assert f"its sha256 is {found}, expected {convnet_weights.WEIGHTS_SHA256}" in str(refused.value)
     assert "install_convnet --file model_best.hdf5" in str(refused.value)
     assert not models_folder.exists() or not list(models_folder.iterdir())
-    assert queued() == []
 
 
 @pytest.mark.parametrize("name", ["no-such-file", "."])
@@ -109,14 +80,13 @@ def test_a_file_that_cannot_be_read_is_one_error(tmp_path, name):
         run("--file", str(tmp_path / name))
 
 
-def test_optional_goes_on_without_them_and_says_so(tmp_path, models_folder, queued):
+def test_optional_goes_on_without_them_and_says_so(tmp_path, models_folder):
     TrackFactory()
 
     out = run("--file", str(tmp_path / "no-such-file"), "--optional")
 
     assert out.startswith("Going on without the 160 transfer features: The weights cannot be read from")
     assert not convnet_weights.is_installed(models_folder)
-    assert queued() == []
 
 
 def test_an_address_that_does_not_answer_is_no_error_when_optional(monkeypatch, models_folder):

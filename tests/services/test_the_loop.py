@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from annotations.models import Annotation, Decision, Flag, Track
 from energyapp.jobs.models import Job
-from modeling import services
+from modeling import feature_queue, services
 from modeling.core import convnet_weights
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.models import FeatureVector, TrainingRun
@@ -47,7 +47,7 @@ def test_the_loop_turns_on_real_music(shared_data, tmp_path, start_workers, cele
     start_workers("upkeep,features", ENERGYAPP_MODELS=str(tmp_path))
     start_workers("train")
 
-    services.enqueue_waiting_features()
+    feature_queue.enqueue()
     wait_until(
         lambda: not Track.objects.filter(audio_state="waiting").exists(), timeout_s=240, what="41 tracks' features"
     )

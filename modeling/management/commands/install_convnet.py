@@ -3,7 +3,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from modeling import services
+from modeling import feature_queue
 from modeling.core import convnet_weights
 from modeling.core.feature_sets import FEATURE_SETS
 
@@ -35,9 +35,7 @@ class Command(BaseCommand):
                 raise CommandError(f"{problem} {hint}") from None
             self.stdout.write(f"Going on without the 160 transfer features: {problem} {hint}")
             return
-        n_queued, n_lacking = services.enqueue_missing_features(feature_set_key=FEATURE_SETS["transfer"].key)
+        n_lacking = feature_queue.lacking([FEATURE_SETS["transfer"]]).count()
         self.stdout.write(
-            f"The transfer convnet is installed{already}; {n_queued} tracks were queued for its features."
+            f"The transfer convnet is installed{already}; the workers compute its features of {n_lacking} tracks."
         )
-        if n_queued < n_lacking:
-            self.stdout.write("The queue cannot be reached; run install_convnet again when the product runs.")

@@ -1,0 +1,181 @@
+"""Features: rows -> audio -> core -> rows. Loaded by workers, never by the web process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import transaction
+from django.db.models import F
+from numpy.typing import NDArray
+
+from annotations.models import Track
+from modeling import window_features
+from modeling.core import audio, decoding
+from modeling.core.analysis import Analysis
+from modeling.core.decoding import AudioError, Recording
+from modeling.core.feature_sets import FeatureSet
+from modeling.models import FeatureVector
+
+logger = logging.getLogger(__name__)
+
+# A file that kills its worker comes back to the next one; after this many it is the file.
+MAX_ATTEMPTS = 3
+# What the loop button of the player repeats: the part that annotators are told to judge; of a short clip a third.
+LOUDEST_PART_S = 25
+
+Rows = NDArray[np.float32]
+
+
+def compute_features(track_id: int, feature_sets: Sequence[FeatureSet]) -> str:
+    """Decode one track and store what it lacks: peaks, vectors and windows of these sets. A bad file costs its own track alone.
+
+    Why it cannot be used, as a sentence for people; nothing when all went well. Safe to repeat, and to do twice at once.
+    """
+    track = Track.objects.defer("peaks").get(pk=track_id)
+    if track.audio_state != Track.AudioState.WAITING and not _missing(track, feature_sets):
+        return ""
+    if track.features_attempts >= MAX_ATTEMPTS:
+        return _give_up(
+            track,
+            feature_sets,
+            f"It could not be read in {MAX_ATTEMPTS} attempts: it stopped the worker, or the storage failed.",
+        )
+    Track.objects.filter(pk=track.pk).update(features_attempts=F("features_attempts") + 1)
+    try:
+        recording = _load(track)
+        track.duration_s = audio.duration_s(recording.waveform)
+        missing = _missing(track, feature_sets)
+        rows = _rows(recording.waveform, missing)
+    except OSError as problem:
+        # The storage's fault, perhaps a passing one: the track is tried again.
+        logger.warning("%s cannot be read from the storage: %s", track.audio.name, problem)
+        return f"It cannot be read from the storage: {problem}"
+    except (AudioError, MemoryError, SoftTimeLimitExceeded) as problem:
+        reason = _reason(problem)
+    else:
+        _store(track, recording, missing, rows)
+        return ""
+    # Out here, where the exception no longer keeps alive what filled the memory.
+    return _give_up(track, feature_sets, reason)
+
+
+def _load(track: Track) -> Recording:
+    with track.audio.open("rb"):
+        pass  # whether the storage has it: what is wrong with the file itself is the decoder's to say
+    return decoding.load(track.audio.path)
+
+
+def _reason(problem: Exception) -> str:
+    # FFmpeg's own lack of memory comes as a damaged file.
+    if isinstance(problem, MemoryError) or isinstance(problem.__cause__, MemoryError):
+        return "It needs more memory than a worker may use."
+    if isinstance(problem, SoftTimeLimitExceeded):
+        return "Reading it took too long and was stopped."
+    return str(problem)
+
+
+def _missing(track: Track, feature_sets: Iterable[FeatureSet]) -> list[FeatureSet]:
+    """What is to be computed of a track that waits or plays: sets without a vector, and sets without their windows."""
+    if track.audio_state not in {Track.AudioState.WAITING, Track.AudioState.READY}:
+        return []
+    values = dict(track.feature_vectors.values_list("feature_set", "values"))
+    return [
+        wanted
+        for wanted in feature_sets
+        if wanted.key not in values or (values[wanted.key] and window_features.are_missing(track, wanted))
+    ]
+
+
+def _rows(waveform: Rows, wanted: Iterable[FeatureSet]) -> list[Rows | None]:
+    """For each set, what it makes of the loudest 30 s, in the first row, and of each window of a longer track, in the others.
+
+    None where the set fails: the track keeps the others.
+    """
+    windows = audio.windows(waveform)
+    of_stretches = []
+    for stretch in (waveform, *(windows if len(windows) > 1 else ())):
+        analysis = Analysis(stretch)  # one for all sets: the spectra are most of the cost of each
+        of_stretches.append([_row(feature_set, analysis) for feature_set in wanted])
+    of_sets = zip(*of_stretches, strict=True)
+    return [None if any(row is None for row in of_set) else np.stack(of_set) for of_set in of_sets]
+
+
+def _row(feature_set: FeatureSet, analysis: Analysis) -> Rows | None:
+    try:
+        row = _computed(feature_set, analysis)
+    except (ArithmeticError, ValueError) as problem:
+        logger.warning("%s cannot be computed: %s", feature_set.key, problem)
+        return None
+    if not np.isfinite(row).all():
+        names = [name for name, value in zip(feature_set.columns, row, strict=True) if not np.isfinite(value)]
+        logger.warning("%s cannot be computed: %s not finite", feature_set.key, ", ".join(names))
+        return None
+    return row
+
+
+def _computed(feature_set: FeatureSet, analysis: Analysis) -> Rows:
+    if feature_set.compute_shared:
+        return feature_set.compute_shared(analysis)
+    assert feature_set.compute is not None
+    return feature_set.compute(analysis.waveform)
+
+
+def _store(track: Track, recording: Recording, wanted: Sequence[FeatureSet], rows: Sequence[Rows | None]) -> None:
+    # Files first: a track that has its vectors is not looked at again.
+    for feature_set, of_set in zip(wanted, rows, strict=True):
+        if of_set is not None and len(of_set) > 1:
+            window_features.write(track, feature_set, of_set[1:])
+    with transaction.atomic():
+        _store_vectors(track, wanted, [None if of_set is None else of_set[0] for of_set in rows])
+        _store_recording(track, recording)
+
+
+def _store_vectors(track: Track, feature_sets: Sequence[FeatureSet], vectors: Sequence[Rows | None]) -> None:
+    """One vector a set, in place of those of its other versions, which nothing reads any more. An empty one for None."""
+    for feature_set in feature_sets:
+        versions = track.feature_vectors.filter(feature_set__startswith=f"{feature_set.name}@")
+        versions.exclude(feature_set=feature_set.key).delete()
+    FeatureVector.objects.bulk_create(
+        [
+            FeatureVector(
+                track=track,
+                feature_set=feature_set.key,
+                values=b"" if vector is None else vector.astype("<f4").tobytes(),
+            )
+            for feature_set, vector in zip(feature_sets, vectors, strict=True)
+        ],
+        # Two workers may have computed the same: the vectors are equal, either may stay.
+        ignore_conflicts=True,
+    )
+
+
+def _store_recording(track: Track, recording: Recording) -> None:
+    waveform = recording.waveform
+    duration_s = audio.duration_s(waveform)
+    loudest_start_s, loudest_end_s = audio.loudest_part(waveform, min(LOUDEST_PART_S, duration_s / 3))
+    usable = Track.objects.filter(pk=track.pk).exclude(audio_state=Track.AudioState.BAD)
+    usable.update(
+        audio_state=Track.AudioState.READY,
+        audio_damage=recording.damage[:300],
+        duration_s=duration_s,
+        peaks=audio.peaks(waveform),
+        loudest_start_s=loudest_start_s,
+        loudest_end_s=loudest_end_s,
+        features_attempts=0,
+        features_queued_at=None,
+    )
+
+
+@transaction.atomic
+def _give_up(track: Track, feature_sets: Iterable[FeatureSet], reason: str) -> str:
+    """A track that waits is bad. One that plays stays playable, and what it lacks is not tried again."""
+    waiting = Track.objects.filter(pk=track.pk, audio_state=Track.AudioState.WAITING)
+    if not waiting.update(audio_state=Track.AudioState.BAD, audio_problem=reason[:300], features_queued_at=None):
+        logger.warning("%s goes without features that it lacks: %s", track, reason)
+        missing = _missing(track, feature_sets)
+        _store_vectors(track, missing, [None] * len(missing))
+        Track.objects.filter(pk=track.pk).update(features_attempts=0, features_queued_at=None)
+    return reason
