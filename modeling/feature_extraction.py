@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
@@ -46,7 +47,8 @@ def compute_features(track_id: int, feature_sets: Sequence[FeatureSet]) -> str:
     Track.objects.filter(pk=track.pk).update(features_attempts=F("features_attempts") + 1)
     try:
         recording = _load(track)
-        track.duration_s = audio.duration_s(recording.waveform)
+        facts = _facts(recording)
+        track.duration_s = facts["duration_s"]
         missing = _missing(track, feature_sets)
         rows = _rows(recording.waveform, missing)
     except OSError as problem:
@@ -56,7 +58,7 @@ def compute_features(track_id: int, feature_sets: Sequence[FeatureSet]) -> str:
     except (AudioError, MemoryError, SoftTimeLimitExceeded) as problem:
         reason = _reason(problem)
     else:
-        _store(track, recording, missing, rows)
+        _store(track, facts, missing, rows)
         return ""
     # Out here, where the exception no longer keeps alive what filled the memory.
     return _give_up(track, feature_sets, reason)
@@ -66,6 +68,19 @@ def _load(track: Track) -> Recording:
     with track.audio.open("rb"):
         pass  # whether the storage has it: what is wrong with the file itself is the decoder's to say
     return decoding.load(track.audio.path)
+
+
+def _facts(recording: Recording) -> dict[str, Any]:
+    """What the track's row is to say of its audio."""
+    waveform, duration_s = recording.waveform, audio.duration_s(recording.waveform)
+    loudest_start_s, loudest_end_s = audio.loudest_part(waveform, min(LOUDEST_PART_S, duration_s / 3))
+    return {
+        "audio_damage": recording.damage[:300],
+        "duration_s": duration_s,
+        "peaks": audio.peaks(waveform),
+        "loudest_start_s": loudest_start_s,
+        "loudest_end_s": loudest_end_s,
+    }
 
 
 def _reason(problem: Exception) -> str:
@@ -123,14 +138,15 @@ def _computed(feature_set: FeatureSet, analysis: Analysis) -> Rows:
     return feature_set.compute(analysis.waveform)
 
 
-def _store(track: Track, recording: Recording, wanted: Sequence[FeatureSet], rows: Sequence[Rows | None]) -> None:
+def _store(track: Track, facts: dict[str, Any], wanted: Sequence[FeatureSet], rows: Sequence[Rows | None]) -> None:
     # Files first: a track that has its vectors is not looked at again.
     for feature_set, of_set in zip(wanted, rows, strict=True):
         if of_set is not None and len(of_set) > 1:
             window_features.write(track, feature_set, of_set[1:])
     with transaction.atomic():
         _store_vectors(track, wanted, [None if of_set is None else of_set[0] for of_set in rows])
-        _store_recording(track, recording)
+        usable = Track.objects.filter(pk=track.pk).exclude(audio_state=Track.AudioState.BAD)
+        usable.update(audio_state=Track.AudioState.READY, features_attempts=0, features_queued_at=None, **facts)
 
 
 def _store_vectors(track: Track, feature_sets: Sequence[FeatureSet], vectors: Sequence[Rows | None]) -> None:
@@ -149,23 +165,6 @@ def _store_vectors(track: Track, feature_sets: Sequence[FeatureSet], vectors: Se
         ],
         # Two workers may have computed the same: the vectors are equal, either may stay.
         ignore_conflicts=True,
-    )
-
-
-def _store_recording(track: Track, recording: Recording) -> None:
-    waveform = recording.waveform
-    duration_s = audio.duration_s(waveform)
-    loudest_start_s, loudest_end_s = audio.loudest_part(waveform, min(LOUDEST_PART_S, duration_s / 3))
-    usable = Track.objects.filter(pk=track.pk).exclude(audio_state=Track.AudioState.BAD)
-    usable.update(
-        audio_state=Track.AudioState.READY,
-        audio_damage=recording.damage[:300],
-        duration_s=duration_s,
-        peaks=audio.peaks(waveform),
-        loudest_start_s=loudest_start_s,
-        loudest_end_s=loudest_end_s,
-        features_attempts=0,
-        features_queued_at=None,
     )
 
 

@@ -83,12 +83,12 @@ class _Worker:
         self.process = _afresh.Process(target=_serve, args=(theirs, self._feature_set_names), daemon=True)
         # Libraries read it when they are loaded, which is in the new process.
         os.environ.update(ONE_THREAD)
-        # Ctrl-C goes to the whole group: this process decides what becomes of the others, which inherit the mask.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # Ctrl-C goes to the whole group; what becomes of the others is for this process to say. What is ignored stays so.
+        interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             self.process.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            signal.signal(signal.SIGINT, interrupted)
         theirs.close()  # so that its end is the end of the pipe
         self.track_id: int | None = None
         self.deadline = time.monotonic() + START_TIME_LIMIT_S

@@ -17,11 +17,11 @@ from annotations.models import Flag, Track
 from energyapp.jobs import services as jobs
 from energyapp.jobs import workers
 from energyapp.jobs.models import HEARTBEAT_TIMEOUT, REPUBLISH_AFTER, Job
-from modeling import services
+from modeling import feature_queue, services
 from modeling.core import artifacts
-from modeling.models import Prediction, Promotion, TrainingRun
-from modeling.pipeline import MAX_FEATURE_ATTEMPTS
-from tests.audio_files import write_tone
+from modeling.feature_extraction import MAX_ATTEMPTS
+from modeling.models import FeatureVector, Prediction, Promotion, TrainingRun
+from tests.audio_files import track_with_audio, write_tone
 from tests.factories import AdminFactory, TrackFactory
 from tests.labelled_library import make_labelled_library
 from tests.processes import Process, Redis, broker_at, start_worker, wait_until
@@ -35,6 +35,7 @@ pytestmark = [
 PATIENCE_S = 90
 # Enough to be killed in the middle of; a training takes some seconds.
 N_TRACKS = 400
+N_SHORT_TRACKS = 40
 
 
 @pytest.fixture
@@ -165,7 +166,34 @@ def test_a_message_that_redis_has_lost_is_sent_again(redis, start):
     assert wait_for_end(job).status == Job.Status.SUCCEEDED
 
 
-# ---- A file that kills
+# ---- Features
+
+
+def test_workers_that_are_killed_in_a_batch_leave_every_track_with_each_vector_once(redis, start):
+    tracks = [track_with_audio(audio_state=Track.AudioState.WAITING, duration_s=3) for _ in range(N_SHORT_TRACKS)]
+    keys = {feature_set.key for feature_set in feature_queue.computable_sets()}
+    feature_queue.enqueue()
+
+    first = start("features")
+    wait_until(lambda: Track.objects.playable().count() > 5, timeout_s=PATIENCE_S, what="the first tracks")
+    kill_child_only(first)
+    wait_until(lambda: Track.objects.playable().count() > 15, timeout_s=PATIENCE_S, what="more tracks")
+    kill_whole_worker(first)
+    before = set(FeatureVector.objects.values_list("pk", flat=True))
+    assert Track.objects.playable().count() < N_SHORT_TRACKS, (
+        "all was done before the second kill: more tracks are needed"
+    )
+
+    start("features")
+    # What the killed worker held comes back to the queue in six hours; beat does not wait for that.
+    Track.objects.update(features_queued_at=timezone.now() - feature_queue.REQUEUE_AFTER - timedelta(seconds=1))
+    feature_queue.enqueue()
+    done = Track.objects.playable().filter(features_attempts=0)
+    wait_until(lambda: done.count() == N_SHORT_TRACKS, timeout_s=PATIENCE_S, what="all tracks")
+
+    vectors = list(FeatureVector.objects.values_list("track", "feature_set", "pk"))
+    assert sorted(row[:2] for row in vectors) == sorted((track.pk, key) for track in tracks for key in keys)
+    assert before <= {row[2] for row in vectors}
 
 
 def test_a_file_that_kills_its_worker_three_times_is_marked_bad_and_the_next_is_done(redis, start):
@@ -177,12 +205,12 @@ def test_a_file_that_kills_its_worker_three_times_is_marked_bad_and_the_next_is_
     write_tone(Path(harmless.audio.path), duration_s=3)
     worker = start("features")
 
-    services.send_feature_tasks([deadly.pk])
-    for attempt in range(1, MAX_FEATURE_ATTEMPTS + 1):
+    feature_queue.send([deadly.pk])
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         begun = Track.objects.filter(pk=deadly.pk, audio_state=Track.AudioState.WAITING, features_attempts=attempt)
         wait_until(begun.exists, timeout_s=PATIENCE_S, what=f"attempt {attempt}")
         kill_child_only(worker)
-    services.send_feature_tasks([harmless.pk])
+    feature_queue.send([harmless.pk])
     wait_until(
         lambda: not Track.objects.filter(audio_state=Track.AudioState.WAITING).exists(),
         timeout_s=PATIENCE_S,
@@ -191,7 +219,7 @@ def test_a_file_that_kills_its_worker_three_times_is_marked_bad_and_the_next_is_
 
     deadly.refresh_from_db()
     harmless.refresh_from_db()
-    assert (deadly.audio_state, deadly.features_attempts) == (Track.AudioState.BAD, MAX_FEATURE_ATTEMPTS)
+    assert (deadly.audio_state, deadly.features_attempts) == (Track.AudioState.BAD, MAX_ATTEMPTS)
     assert deadly.audio_problem.startswith("It could not be read in 3 attempts")
     assert harmless.audio_state == Track.AudioState.READY
     assert worker.popen.poll() is None

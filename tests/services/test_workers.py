@@ -1,23 +1,22 @@
 """Real workers over a real Redis: features, training, and who says that it is alive."""
 
+import sys
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from celery import current_app
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
 from annotations.models import Flag, Track
 from energyapp.jobs import workers
 from energyapp.jobs.models import Job, Worker
-from modeling import pipeline, services
+from modeling import feature_queue, services, worker_limits
 from modeling.core import artifacts
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.models import FeatureVector, Prediction, Promotion, TrainingRun
-from tests.audio_files import write_tone
+from tests.audio_files import track_with_audio, write_tone
 from tests.factories import AdminFactory, TrackFactory
 from tests.labelled_library import make_labelled_library
 from tests.processes import start_worker, wait_until
@@ -88,7 +87,7 @@ def test_workers_say_that_they_are_alive_and_what_they_take(features_worker, tra
 def test_a_worker_decodes_a_track_and_stores_what_it_found(features_worker):
     track = track_with_tone(duration_s=5)
 
-    services.send_feature_tasks([track.pk])
+    feature_queue.send([track.pk])
     wait_for_features(track)
 
     assert (track.audio_state, track.audio_problem) == (Track.AudioState.READY, "")
@@ -96,8 +95,7 @@ def test_a_worker_decodes_a_track_and_stores_what_it_found(features_worker):
     assert len(track.peaks) == 1000
     assert 0 <= track.loudest_start_s < track.loudest_end_s <= 5
     assert track.features_attempts == 0
-    vector = FeatureVector.objects.get(track=track)
-    assert vector.feature_set == FEATURE_SETS["signal"].key
+    vector = FeatureVector.objects.get(track=track, feature_set=FEATURE_SETS["signal"].key)
     assert len(vector.values) == 4 * len(FEATURE_SETS["signal"].columns)
 
 
@@ -105,7 +103,7 @@ def test_a_bad_file_is_marked_with_the_reason_and_the_next_track_is_done(feature
     text, missing, good = waiting_track(), waiting_track(), track_with_tone()
     Path(text.audio.path).write_text("These are my lyrics.\n" * 100)
 
-    services.send_feature_tasks([missing.pk, text.pk, good.pk])
+    feature_queue.send([missing.pk, text.pk, good.pk])
     wait_for_features(text, good)
 
     assert text.audio_state == Track.AudioState.BAD
@@ -123,48 +121,39 @@ def test_the_task_that_beat_sends_finds_the_tracks_that_wait(features_worker):
     wait_for_features(*tracks)
 
     assert {track.audio_state for track in tracks} == {Track.AudioState.READY}
-    assert all(track.features_queued_at for track in tracks)
+
+
+def test_the_task_that_beat_sends_finds_the_tracks_that_play_and_lack_a_set(features_worker):
+    track = track_with_audio()
+    FeatureVector.objects.create(track=track, feature_set="signal@0", values=b"\0" * 8)
+
+    current_app.send_task("upkeep.enqueue_features")
+    wait_until(lambda: not feature_queue.lacking(feature_queue.computable_sets()), timeout_s=PATIENCE_S, what="the set")
+
+    assert set(track.feature_vectors.values_list("feature_set", flat=True)) == {
+        feature_set.key for feature_set in feature_queue.computable_sets()
+    }
 
 
 def test_a_track_done_twice_has_its_features_once(features_worker):
     track, other = track_with_tone(), track_with_tone()
 
-    services.send_feature_tasks([track.pk, track.pk, other.pk])
+    feature_queue.send([track.pk, track.pk, other.pk])
     wait_for_features(track, other)
 
-    assert FeatureVector.objects.filter(track=track).count() == 1
+    assert FeatureVector.objects.filter(track=track).count() == len(feature_queue.computable_sets())
 
 
-def test_only_as_many_tracks_are_sent_as_can_be_done_before_they_count_as_lost(monkeypatch):
-    monkeypatch.setattr(services, "MAX_FEATURES_UNDER_WAY", 3)
-    sent: list[int] = []
-    monkeypatch.setattr(services, "send_feature_tasks", sent.extend)
-    tracks = [waiting_track() for _ in range(5)]
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_who_reads_files_of_strangers_may_use_so_much_memory_and_who_trains_may_use_all(features_worker, train_worker):
+    def data_limits(worker) -> set[str]:
+        limits = [Path(f"/proc/{child}/limits").read_text().splitlines() for child in worker.children()]
+        return {line.split()[3] for lines in limits for line in lines if line.startswith("Max data size")}
 
-    services.enqueue_waiting_features()
-    services.enqueue_waiting_features()
-    assert sent == [track.pk for track in tracks[:3]]
+    wait_until(lambda: workers.serve("features") and workers.serve("train"), what="the workers' first beat")
 
-    Track.objects.filter(pk=sent[0]).update(audio_state=Track.AudioState.BAD, audio_problem="silent")
-    Track.objects.filter(pk=sent[1]).update(features_queued_at=timezone.now() - services.REQUEUE_FEATURES_AFTER)
-    services.enqueue_waiting_features()
-    assert sent[3:] == [tracks[1].pk, tracks[3].pk]
-
-
-def test_a_decoder_that_takes_too_long_is_stopped_and_the_track_marked(monkeypatch):
-    """The signal arrives wherever the worker is; here it is raised where it mostly is, in the decoder."""
-    track = track_with_tone()
-
-    def endless(path):
-        raise SoftTimeLimitExceeded
-
-    monkeypatch.setattr(pipeline.audio, "load", endless)
-
-    pipeline.compute_features(track.pk)
-
-    track.refresh_from_db()
-    assert track.audio_state == Track.AudioState.BAD
-    assert track.audio_problem == "Reading it took too long and was stopped."
+    assert data_limits(features_worker) == {str(worker_limits.MAX_DATA_BYTES)}
+    assert data_limits(train_worker) == {"unlimited"}
 
 
 # ---- Training

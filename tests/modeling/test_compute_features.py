@@ -1,0 +1,232 @@
+"""`manage.py compute_features`: real processes, which are resumed, shared, killed, and run out of memory."""
+
+import os
+import signal
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from annotations.models import Track
+from modeling import feature_workers, worker_limits
+from modeling.core.feature_sets import FEATURE_SETS
+from modeling.feature_queue import computable_sets
+from modeling.models import FeatureVector
+from tests.audio_files import track_with_audio
+from tests.processes import ROOT, Process, database_url, wait_until
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
+
+# Importing the numeric stack, on busy cores.
+PATIENCE_S = 90
+
+
+@pytest.fixture(autouse=True)
+def _processes_work_on_this_database(monkeypatch):
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "energyapp.settings")
+    monkeypatch.setenv("ENERGYAPP_DATABASE_URL", database_url(connection.settings_dict))
+
+
+def run(*options: str) -> list[str]:
+    """What the command says at its end, line by line."""
+    out = StringIO()
+    call_command("compute_features", *options, stdout=out)
+    return [line for line in out.getvalue().splitlines() if not line.endswith(" left")]
+
+
+@pytest.fixture
+def start():
+    """Start the command as a process of its own, which a test may stop or kill."""
+    started: list[Process] = []
+
+    def start_with(*options: str) -> Process:
+        command = [sys.executable, "manage.py", "compute_features", *options]
+        popen = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        started.append(Process(popen))
+        return started[-1]
+
+    yield start_with
+    for process in started:
+        process.kill()
+
+
+def waiting_tracks(n: int, *, duration_s: float = 3) -> list[Track]:
+    return [track_with_audio(audio_state="waiting", duration_s=duration_s) for _ in range(n)]
+
+
+def states() -> list[str]:
+    return sorted(Track.objects.values_list("audio_state", flat=True).distinct())
+
+
+def data_limit(pid: int) -> int:
+    (line,) = [
+        line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if line.startswith("Max data size")
+    ]
+    return int(line.split()[3])
+
+
+def n_ready() -> int:
+    return Track.objects.playable().count()
+
+
+def vectors() -> dict[tuple[int, str], int]:
+    rows = FeatureVector.objects.values_list("track_id", "feature_set", "pk")
+    assert len({row[:2] for row in rows}) == len(rows)
+    return {row[:2]: row[2] for row in rows}
+
+
+# ---- The ordinary case
+
+
+def test_it_computes_what_is_missing_and_says_what_cannot_be_used():
+    good, text, song = *waiting_tracks(2), track_with_audio(audio_state="waiting", duration_s=66)
+    Path(text.audio.path).write_text("These are my lyrics.\n" * 100)
+
+    lines = run("--workers", "2")
+
+    assert lines[0].startswith("Done: 3 of 3 tracks in ")
+    assert lines[0].endswith(" a second), 1 failed.")
+    assert len(lines) == 2
+    assert lines[1].startswith(f"  {text.uri}: This is not an audio file that can be read")
+    keys = {feature_set.key for feature_set in computable_sets()}
+    assert set(vectors()) == {(track.pk, key) for track in (good, song) for key in keys}
+    assert run() == ["No track lacks features."]
+
+
+def test_it_does_as_many_tracks_and_only_the_sets_that_it_is_told_and_what_failed_when_asked():
+    waiting_tracks(2)
+    track_with_audio(audio_state="bad", audio_problem="silent")
+
+    run("--set", "signal", "--limit", "1", "--workers", "1")
+    assert [key for _, key in vectors()] == [FEATURE_SETS["signal"].key]
+
+    run("--retry", "--workers", "1")
+    assert states() == ["ready"]
+    assert len(vectors()) == 3 * len(computable_sets())
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--set", "spotify"], r"spotify cannot be computed here; use manage\.py import_features spotify FILE\.csv"),
+        (["--set", "transfer"], r"transfer cannot be computed here; use manage\.py install_convnet"),
+        (["--set", "colour"], "invalid choice: 'colour'"),
+        (["--workers", "0"], "found '0'; expected a whole number from 1"),
+        (["--limit", "-1"], "found '-1'; expected a whole number from 1"),
+    ],
+)
+def test_a_wrong_option_is_one_line(options, problem):
+    with pytest.raises(CommandError, match=problem):
+        run(*options)
+
+
+# ---- Stopped and killed
+
+
+def test_killed_in_the_middle_it_is_finished_by_two_at_once_without_doing_anything_again(start):
+    tracks = waiting_tracks(40)
+    victim = start("--workers", "2")
+    wait_until(lambda: n_ready() >= 5, timeout_s=PATIENCE_S, what="the first five tracks")
+    victim.kill()
+    before = vectors()
+    assert n_ready() < 40, "it was done before it could be killed: more tracks are needed"
+
+    for process in [start("--workers", "1"), start("--workers", "1")]:
+        assert process.popen.wait(PATIENCE_S) == 0
+
+    assert states() == ["ready"]
+    after = vectors()
+    assert set(after) == {(track.pk, feature_set.key) for track in tracks for feature_set in computable_sets()}
+    assert before.items() <= after.items()
+
+
+def test_ctrl_c_finishes_the_tracks_under_way_and_says_how_to_go_on(start):
+    waiting_tracks(60)
+    process = start("--workers", "2")
+    wait_until(n_ready, timeout_s=PATIENCE_S, what="the first track")
+
+    os.killpg(process.popen.pid, signal.SIGINT)
+    output, _ = process.popen.communicate(timeout=PATIENCE_S)
+
+    assert process.popen.returncode == 130
+    *progress, last = output.splitlines()
+    assert last.startswith("CommandError: Stopped: ")
+    assert last.endswith("The next run goes on from there.")
+    assert all(line.endswith(" left") for line in progress), "somebody else had something to say"
+    assert 0 < n_ready() < 60
+    assert not Track.objects.exclude(features_attempts=0)
+
+
+def test_a_process_that_is_killed_costs_its_track_and_is_replaced(start):
+    waiting_tracks(3)
+    (deadly,) = waiting_tracks(1, duration_s=890)  # long enough to be killed in
+    process = start("--workers", "1")
+    begun = Track.objects.filter(pk=deadly.pk, features_attempts=1)
+    wait_until(begun.exists, timeout_s=PATIENCE_S, what="the deadly track")
+    (victim,) = [child for child in process.children() if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+    assert data_limit(victim) == worker_limits.MAX_DATA_BYTES
+    os.kill(victim, signal.SIGKILL)
+    output, _ = process.popen.communicate(timeout=PATIENCE_S)
+
+    assert process.popen.returncode == 0
+    assert output.splitlines()[-1] == f"  {deadly.uri}: Its process was ended by SIGKILL."
+    assert set(Track.objects.exclude(pk=deadly.pk).values_list("audio_state", flat=True)) == {"ready"}
+    assert begun.filter(audio_state="waiting").exists()  # the next run tries it again
+
+
+def test_processes_that_only_die_are_not_replaced_for_ever(monkeypatch):
+    waiting_tracks(1)
+    monkeypatch.setenv("ENERGYAPP_DATABASE_URL", "sqlite:////nowhere/db.sqlite3")
+    monkeypatch.setattr(feature_workers, "MAX_DEATHS_IN_A_ROW", 1)
+
+    with pytest.raises(CommandError, match="1 processes in a row ended before they finished a track"):
+        run("--workers", "1")
+
+
+# ---- Out of memory
+
+HAVE_LITTLE_MEMORY = """
+import resource, sys
+import django
+django.setup()
+from modeling import worker_limits
+from modeling.feature_extraction import compute_features
+from modeling.feature_queue import computable_sets
+
+with open("/proc/self/status") as status:
+    used_kb = next(int(line.split()[1]) for line in status if line.startswith("VmData"))
+worker_limits.MAX_DATA_BYTES, enough = 1024 * used_kb + 20 * 2**20, worker_limits.MAX_DATA_BYTES
+for track_id in sys.argv[1:]:
+    worker_limits.limit_memory()
+    print(compute_features(int(track_id), computable_sets()))
+    worker_limits.MAX_DATA_BYTES = enough
+"""
+
+
+def test_a_track_that_needs_more_memory_than_there_is_costs_itself_alone():
+    (too_long,), (other,) = waiting_tracks(1, duration_s=890), waiting_tracks(1)
+
+    result = subprocess.run(
+        [sys.executable, "-c", HAVE_LITTLE_MEMORY, str(too_long.pk), str(other.pk)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+    assert result.stdout == "It needs more memory than a worker may use.\n\n", result.stderr
+    too_long.refresh_from_db()
+    assert (too_long.audio_state, too_long.audio_problem) == ("bad", "It needs more memory than a worker may use.")
+    other.refresh_from_db()
+    assert other.audio_state == "ready"
