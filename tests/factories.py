@@ -178,7 +178,7 @@ class TrainingRunFactory(DjangoModelFactory):
     job = factory.SubFactory(SucceededJobFactory)
     requested_by = factory.SubFactory(AdminFactory)
     recipe = "ridge_thresholds"
-    feature_sets = ["signal@1"]
+    feature_sets = ["signal@2"]
     code_version = "0.1.0"
     dataset_digest = "d" * 64
     artifact = "run-1"

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modeling.core import signal_columns
+from modeling.core import signal_columns, spotify_columns
+from modeling.core.columns import Column
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Waveform = NDArray[np.float32]
+    from modeling.core.analysis import Analysis
+
+    Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -26,51 +29,115 @@ class FeatureSet:
     name: str
     version: int
     columns: tuple[str, ...]
-    compute: Callable[[Waveform], NDArray[np.float32]] | None
+    compute: Callable[[Vector], Vector] | None
     """Mono 16 kHz waveform to shape (len(columns),); None for a set that can only be imported."""
+
+    compute_shared: Callable[[Analysis], Vector] | None = None
+    """The same of an Analysis of the waveform: sets that are handed one analysis share its spectra, most of their cost."""
+
+    about: str = ""
+    documentation: tuple[Column, ...] = ()
+    used_in_training: bool = True
 
     @property
     def key(self) -> str:
         """Name with version, under which vectors are stored.
 
         >>> FEATURE_SETS["signal"].key
-        'signal@1'
+        'signal@2'
         """
         return f"{self.name}@{self.version}"
 
 
-def _signal(waveform: Waveform) -> NDArray[np.float32]:
-    from modeling.core.signal_features import signal_features
+def _signal(analysis: Analysis) -> Vector:
+    from modeling.core import signal_features
 
-    return signal_features(waveform)
+    return signal_features.describe(analysis)
 
 
-def _transfer(waveform: Waveform) -> NDArray[np.float32]:
+def _transfer(analysis: Analysis) -> Vector:
     from modeling.core.convnet import transfer_features
 
-    return transfer_features(waveform)
+    return transfer_features(analysis.waveform)
 
 
-_SPOTIFY_COLUMNS = (
-    "danceability",
-    "energy",
-    "key",
-    "loudness",
-    "mode",
-    "speechiness",
-    "acousticness",
-    "instrumentalness",
-    "liveness",
-    "valence",
-    "tempo",
-    "time_signature",
+def _spotify_like(analysis: Analysis) -> Vector:
+    from modeling.core import spotify_like
+
+    return spotify_like.describe(analysis)
+
+
+_TRANSFER_COLUMNS = tuple(
+    Column(
+        f"transfer_{32 * layer + feature_map:03d}",
+        f"Feature map {feature_map} of convolutional layer {layer + 1}, mean over mel bands and time",
+        "activation",
+        "Choi et al. 2017",
+    )
+    for layer in range(5)
+    for feature_map in range(32)
 )
+
+
+def _documented(
+    name: str,
+    version: int,
+    documentation: tuple[Column, ...],
+    compute_shared: Callable[[Analysis], Vector] | None,
+    *,
+    about: str,
+    used_in_training: bool = True,
+) -> FeatureSet:
+    def compute(waveform: Vector) -> Vector:
+        from modeling.core.analysis import Analysis
+
+        assert compute_shared is not None
+        return compute_shared(Analysis(waveform))
+
+    return FeatureSet(
+        name=name,
+        version=version,
+        columns=tuple(column.name for column in documentation),
+        compute=compute if compute_shared else None,
+        compute_shared=compute_shared,
+        about=about,
+        documentation=documentation,
+        used_in_training=used_in_training,
+    )
+
 
 FEATURE_SETS: dict[str, FeatureSet] = {
     feature_set.name: feature_set
     for feature_set in (
-        FeatureSet("signal", signal_columns.VERSION, tuple(c.name for c in signal_columns.COLUMNS), _signal),
-        FeatureSet("transfer", 1, tuple(f"transfer_{i:03d}" for i in range(160)), _transfer),
-        FeatureSet("spotify", 1, _SPOTIFY_COLUMNS, None),
+        _documented(
+            "signal",
+            signal_columns.VERSION,
+            signal_columns.COLUMNS,
+            _signal,
+            about="Level, loudness, rhythm, timbre and harmony, measured.",
+        ),
+        _documented(
+            "transfer",
+            1,
+            _TRANSFER_COLUMNS,
+            _transfer,
+            about="What a convnet that was trained to tag music hears. It cannot hear loudness.",
+        ),
+        _documented(
+            "spotify",
+            1,
+            spotify_columns.SPOTIFY,
+            None,
+            about="Spotify's own audio features, which can only be imported.",
+        ),
+        _documented(
+            "spotify_like",
+            1,
+            spotify_columns.SPOTIFY_LIKE,
+            _spotify_like,
+            about="Our estimates, from audio, of what Spotify's features mean. They are not Spotify's numbers.",
+            # They say again what the signal features say.
+            used_in_training=False,
+        ),
     )
 }

@@ -58,7 +58,7 @@ def test_the_loop_turns_on_real_music(shared_data, tmp_path, start_workers, cele
 
     before = wait_for_training(services.request_training(requested_by=AdminFactory()))
     assert before.n_tracks == 41
-    assert before.feature_sets == ["signal@1", "transfer@1"]
+    assert before.feature_sets == ["signal@2", "transfer@1"]
 
     flag = Flag.objects.open().for_queue().first()
     decide_as_a_lead(flag, heard=round(flag.expected_level))
