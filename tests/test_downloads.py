@@ -261,15 +261,19 @@ def test_a_connection_is_used_again_even_after_a_refusal(rules, server, tmp_path
     assert (len(server.asked), server.n_connections) == (3, 1)
 
 
-def test_a_kept_connection_that_the_server_has_closed_is_no_fault(rules, server, tmp_path):
-    def answer_and_close(answer):
-        answer.send_file(SONG)
-        answer.hang_up()
+def test_a_kept_connection_that_the_server_closes_in_the_moment_it_is_used_is_no_fault(rules, server, tmp_path):
+    def answer_once(answer):
+        if hasattr(answer, "has_answered"):  # one Answer serves one connection
+            return answer.hang_up()
+        answer.has_answered = True
+        return answer.send_file(SONG)
 
-    server.otherwise = answer_and_close
+    server.otherwise = answer_once
     with Downloader(rules(), resolve=SERVER_ITSELF) as downloader:
         for number in range(3):
             assert downloader.fetch(server.url("/a"), tmp_path / f"{number}.part")
+
+    assert (len(server.asked), server.n_connections) == (5, 3)
 
 
 def test_proxies_of_the_environment_are_not_asked(fetch, server, monkeypatch):
@@ -360,7 +364,8 @@ def test_the_address_that_was_checked_is_the_one_connected_to(authority, server,
 
 
 def test_another_servers_certificate_is_not_taken(authority, tmp_path):
-    with authority.serve(names=("other.test",)) as server:
+    # Valid for the address itself: it is the name that counts.
+    with authority.serve(names=("other.test", "127.0.0.1")) as server:
         rules = Rules(
             ca_file=str(authority.file),
             ports=frozenset({server.server_port}),

@@ -342,17 +342,33 @@ def test_all_that_a_dead_server_was_to_send_is_given_up_after_six_turns(wanted, 
     assert PreviewHost.objects.get(name__startswith="127.").n_failures == 0
 
 
+def test_a_server_that_begins_to_fail_after_good_answers_is_left_alone_for_a_short_while(wanted, server, settings):
+    settings.PREVIEW_CONNECTIONS = 2
+    PreviewHost.objects.create(name=f"127.0.0.1:{server.server_port}", n_failures=4)
+    for number in range(20):
+        wanted(f"/{number}")
+        if number >= 5:
+            server.answers[f"/{number}"] = fail(503)
+
+    fetch_all()
+
+    host = PreviewHost.objects.get()
+    assert host.n_failures == 0
+    assert 20 < seconds_from_now(host.not_before) <= 30
+
+
 def test_files_that_fail_among_good_ones_hold_up_nothing(wanted, server):
-    good = [wanted(f"/{number}") for number in range(20)]
-    for number in range(6):
-        server.answers[f"/bad/{number}"] = fail(500)
-        wanted(f"/bad/{number}")
+    for number in range(24):
+        wanted(f"/{number}")
+        if number % 4 == 0:
+            server.answers[f"/{number}"] = fail(500)
+
+    fetch_all()
+    assert Track.objects.filter(audio_state=AudioState.WAITING).count() == 18
 
     for _ in range(4 * previews.MAX_ATTEMPTS):
-        fetch_all()
         let_time_pass()
-
-    assert Track.objects.filter(audio_state=AudioState.WAITING).count() == len(good)
+        fetch_all()
     assert Track.objects.filter(audio_state=AudioState.UNREACHABLE).count() == 6
 
 
@@ -386,7 +402,7 @@ def bad_track(link: str) -> Track:
     )
 
 
-def test_a_bad_file_is_asked_for_again_only_if_the_server_has_another(server):
+def test_a_bad_file_is_asked_for_again_only_if_the_server_has_another(server, settings):
     same, mended = (bad_track(server.url(path, "127.0.0.1")) for path in ("/same", "/mended"))
     server.answers["/same"] = lambda answer: answer.send(304 if "If-Modified-Since" in answer.headers else 500)
 
@@ -400,6 +416,7 @@ def test_a_bad_file_is_asked_for_again_only_if_the_server_has_another(server):
     for track in (same, mended):
         facts = track.audio_state, track.audio_problem, track.features_attempts, track.features_queued_at
         assert facts == (AudioState.WAITING, "", 0, None)
+    assert list(settings.PREVIEWS_DIR.iterdir()) == []
 
 
 # ---- What others do in the meantime
@@ -523,7 +540,7 @@ def test_a_server_is_held_by_one_worker_until_that_falls_silent():
 
         PreviewHost.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
         with previews.HostLease(host.name) as second:
-            first._until = timezone.now()
+            first._until = timezone.now() + timedelta(seconds=5)  # as it thinks; time to renew it
             with pytest.raises(previews.LeaseLost):
                 first.hold()
             first.write(not_before=timezone.now() + timedelta(days=1))  # changes nothing any more
@@ -534,19 +551,36 @@ def test_a_server_is_held_by_one_worker_until_that_falls_silent():
     assert (host.token, host.leased_until) == (None, None)
 
 
-def test_a_lease_is_renewed_while_a_slow_server_sends(wanted, server, monkeypatch):
+def test_a_server_is_held_while_a_slow_file_comes(wanted, server, monkeypatch):
     monkeypatch.setattr(previews, "LEASE", timedelta(seconds=1.5))
+    store_audio, is_held = previews.store_audio, []
+
+    def look_and_store(path):
+        is_held.append(PreviewHost.objects.get().leased_until > timezone.now())
+        return store_audio(path)
 
     def slow(answer):
         time.sleep(1.8)
         answer.send_file(SONG)
 
+    monkeypatch.setattr(previews, "store_audio", look_and_store)
     server.answers["/a"] = slow
-    track = wanted("/a")
+    wanted("/a")
     fetch_all()
 
-    track.refresh_from_db()
-    assert track.audio_state == AudioState.WAITING
+    assert is_held == [True]
+
+
+def test_a_worker_that_has_lost_its_server_to_another_asks_for_nothing_more(wanted, server, settings, monkeypatch):
+    settings.PREVIEW_CONNECTIONS = 1
+    monkeypatch.setattr(previews, "LEASE", timedelta(0))  # of no length: it has to be renewed at every step
+    for number in range(5):
+        wanted(f"/{number}")
+
+    fetch_all()
+
+    assert server.asked == []
+    assert PreviewFetch.objects.filter(attempts=0).count() == 5
 
 
 def test_a_turn_ends_in_time_and_the_next_goes_on(wanted, server, settings, monkeypatch):
