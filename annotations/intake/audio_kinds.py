@@ -8,6 +8,13 @@ _SUFFIX_OF = {
     b"riff": ".w64",
     b"\x1a\x45\xdf\xa3": ".webm",
 }
+# What lies in folders of music, or is taken for it.
+_OTHERS = {
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89PNG": "a PNG picture",
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a zip archive, or a document of an office program",
+}
 
 
 def audio_suffix(head: bytes) -> str | None:
@@ -30,3 +37,16 @@ def audio_suffix(head: bytes) -> str | None:
         # The layer bits are zero in AAC's frame header and never in MP3's.
         return ".mp3" if head[1] & 0x06 else ".aac"
     return _SUFFIX_OF.get(head[:4])
+
+
+def describe(head: bytes) -> str:
+    """What a file is that is no audio, for people.
+
+    >>> describe(b"\\xff\\xd8\\xff\\xe0........"), describe(b"Some words in"), describe(b"\\0\\1\\2\\3")
+    ('a JPEG picture', "text: 'Some words in'", 'something unknown')
+    """
+    for beginning, words in _OTHERS.items():
+        if head.startswith(beginning):
+            return words
+    text = head.decode("utf-8", errors="ignore").strip()
+    return f"text: {text!r}" if len(text) > 3 and text.isprintable() else "something unknown"

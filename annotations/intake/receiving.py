@@ -17,8 +17,10 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from annotations.http import Request
 from annotations.intake.uploads import MAX_TABLE_BYTES, MB, PART_SUFFIX
 
-# A form without JavaScript sends all its files in one request, which nginx holds in memory until it is complete.
-MAX_REQUEST_BYTES = 500 * MB
+# A plain form sends all its files in one request, which nginx holds in memory until it has come: deploy/nginx.conf has
+# the same limit. The megabyte is for what is around the files.
+MAX_FORM_BYTES = MAX_TABLE_BYTES
+MAX_REQUEST_BYTES = MAX_FORM_BYTES + MB
 MAX_REQUEST_FILES = settings.DATA_UPLOAD_MAX_NUMBER_FILES
 
 View = Callable[..., HttpResponse]
@@ -49,7 +51,7 @@ def receives_files(view: View) -> View:
 def _too_much(request: Request) -> HttpResponse:
     messages.error(
         request,
-        f"Nothing was imported: without JavaScript at most {MAX_REQUEST_FILES} files and {MAX_REQUEST_BYTES // MB} MB "
+        f"Nothing was imported: without JavaScript at most {MAX_REQUEST_FILES} files and {MAX_FORM_BYTES // MB} MB "
         "are taken at once. Send fewer, or switch JavaScript on.",
     )
     return redirect("imports")

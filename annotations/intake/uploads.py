@@ -16,7 +16,7 @@ from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
 
-from annotations.intake.audio_kinds import audio_suffix
+from annotations.intake.audio_kinds import audio_suffix, describe
 from annotations.intake.csv_import import MAX_AUDIO_BYTES
 from annotations.intake.csv_rows import FileRefused, read_rows
 from annotations.intake.models import Upload, UploadedFile
@@ -146,7 +146,7 @@ def _store_audio(upload: Upload, content: File) -> str:
     head = content.read(12)
     if not (suffix := audio_suffix(head)):
         raise FileRefused(
-            f"it is no audio file (it begins with {head!r}); expected MP3, Ogg Vorbis, Opus, FLAC, WAV, AIFF or M4A"
+            f"it is no audio file but {describe(head)}; expected MP3, Ogg Vorbis, Opus, FLAC, WAV, AIFF or M4A"
         )
     return _store(upload.audio_folder, content, suffix)
 

@@ -23,7 +23,7 @@ from annotations.http import Request
 from annotations.intake import previews, uploads
 from annotations.intake.csv_import import MAX_AUDIO_BYTES
 from annotations.intake.models import Upload
-from annotations.intake.receiving import MAX_REQUEST_BYTES, MAX_REQUEST_FILES, receives_files
+from annotations.intake.receiving import MAX_FORM_BYTES, MAX_REQUEST_FILES, receives_files
 from annotations.models import Track
 from energyapp.jobs import workers
 
@@ -37,7 +37,7 @@ LIMITS = {
     "audio_mb": MAX_AUDIO_BYTES // uploads.MB,
     "table_mb": uploads.MAX_TABLE_BYTES // uploads.MB,
     "form_files": MAX_REQUEST_FILES,
-    "form_mb": MAX_REQUEST_BYTES // uploads.MB,
+    "form_mb": MAX_FORM_BYTES // uploads.MB,
 }
 
 may_import = permission_required("intake.add_upload", raise_exception=True)

@@ -152,9 +152,9 @@ class Meter {
     this.show();
   }
 
-  end(each) {
-    this.nDone += 1;
-    this.move(each, each.file.size);
+  end(each, { isSent }) {
+    this.nDone += isSent;
+    this.move(each, isSent ? each.file.size : 0);
   }
 
   show() {
@@ -204,10 +204,11 @@ async function send(files, address) {
     try {
       const problem = await sendOne(each, address, (nBytes) => meter.move(each, nBytes));
       if (problem && isTable(each)) refusal = `Nothing was imported. ${each.path}: ${problem}`;
+      meter.end(each, { isSent: true });
     } catch (fault) {
       failures.push({ ...each, problem: fault.message });
+      meter.end(each, { isSent: false });
     }
-    meter.end(each);
   }
 
   async function sendAll(isWanted) {

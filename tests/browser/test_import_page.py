@@ -61,7 +61,7 @@ def test_chosen_files_are_sent_imported_and_reported_and_the_report_can_be_opene
     import_job.import_upload(Job.objects.get().pk)
     page.wait_for_selector("h2:has-text('Refused rows')")
     figures = [" ".join(text.split()) for text in page.locator("dl.figures dd").all_inner_texts()]
-    assert figures == ["5", "1", "2 0 unchanged, 1 refused", "6 4 in no row"]
+    assert figures == ["5", "1", "2 0 unchanged, 1 refused", "6 4 named by no row"]
     expect(page.get_by_role("cell", name="energy is '99'; expected a whole number from 1 to 10")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all 1 (CSV)").click()

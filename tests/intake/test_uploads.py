@@ -2,10 +2,13 @@
 
 import csv
 import io
+import re
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
@@ -71,10 +74,10 @@ def refusals(upload):
 @pytest.mark.parametrize(
     ("path", "content", "reason"),
     [
-        ("song.mp3", b"PK\x03\x04 a zip", "it is no audio file (it begins with b'PK\\x03\\x04 a zip')"),
-        ("song.mp3", b"These are words.", "it is no audio file (it begins with b'These are wo')"),
+        ("song.mp3", b"PK\x03\x04 a zip", "it is no audio file but a zip archive"),
+        ("song.mp3", b"These are words.", "it is no audio file but text: 'These are wo'; expected MP3"),
         ("song.wav", b"RIFF\0\0\0\0AVI LIST", "it is no audio file"),
-        ("cover.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "it is no audio file"),
+        ("cover.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "it is no audio file but a JPEG picture"),
         ("list.m3u", b"#EXTM3U\nhttp://x", "expected MP3, Ogg Vorbis, Opus, FLAC, WAV, AIFF or M4A"),
         ("song.mp3", b"", "it is empty (0 bytes)"),
         ("labels.csv", b"", "it is empty (0 bytes)"),
@@ -392,11 +395,17 @@ def test_a_plain_form_with_nothing_in_it_is_told_what_to_choose(as_lead):
 
 def test_a_form_with_too_many_files_or_bytes_is_told_so(as_lead, monkeypatch):
     files = [(f"{i}.mp3", MP3) for i in range(receiving.MAX_REQUEST_FILES + 1)]
-    assert "without JavaScript at most 101 files and 500 MB" in text(post_files(as_lead, *files))
+    assert "without JavaScript at most 101 files and 200 MB" in text(post_files(as_lead, *files))
 
     monkeypatch.setattr(receiving, "MAX_REQUEST_BYTES", 100)
     assert "Nothing was imported" in text(post_files(as_lead, ("a.mp3", MP3)))
     assert not UploadedFile.objects.exists()
+
+
+def test_nginx_lets_through_what_the_application_takes():
+    limits = re.findall(r"client_max_body_size (\w+);", (Path(settings.BASE_DIR) / "deploy/nginx.conf").read_text())
+
+    assert limits == ["1m", f"{receiving.MAX_REQUEST_BYTES // MB}m"]
 
 
 def test_a_script_sends_files_one_by_one(as_lead, media):
