@@ -233,10 +233,8 @@ class Turn:
             due = PreviewFetch.objects.due().filter(host=self._lease.name).exclude(pk__in=under_way)
             self._due.extend(due.order_by("next_attempt_at", "pk").select_related("track").defer("track__peaks")[:100])
         while self._due:
-            fetch = self._due.popleft()
-            if fetch.track.audio_state == Track.AudioState.NOT_FETCHED:
+            if _begin(fetch := self._due.popleft()):
                 return fetch
-            fetch.delete()  # its audio has come in another way
         return None
 
     def _settle(self, fetch: PreviewFetch, future: Future[bool]) -> None:
@@ -268,7 +266,28 @@ class Turn:
         self._lease.write(n_failures=n_failures, not_before=timezone.now() + dt.timedelta(seconds=pause_s))
 
 
-# ---- What came of one file
+# ---- One file
+
+
+def _begin(fetch: PreviewFetch) -> bool:
+    """Count the attempt before it is made: a file that stops its worker each time must not hold up the others for ever."""
+    if fetch.track.audio_state != Track.AudioState.NOT_FETCHED:
+        fetch.delete()  # its audio has come in another way
+        return False
+    if fetch.attempts >= MAX_ATTEMPTS:
+        _give_up(fetch, f"Fetching it was cut short again and again. Tried {fetch.attempts} times")
+        return False
+    fetch.attempts += 1
+    _ask_again(fetch, after_s=_wait_s(fetch.attempts))
+    return True
+
+
+def _ask_again(fetch: PreviewFetch, *, after_s: float, last_answer: str = "") -> None:
+    PreviewFetch.objects.filter(pk=fetch.pk).update(
+        attempts=fetch.attempts,
+        next_attempt_at=timezone.now() + dt.timedelta(seconds=after_s),
+        last_answer=last_answer[:300],
+    )
 
 
 def _store(fetch: PreviewFetch) -> None:
@@ -309,14 +328,10 @@ def _mark_unreachable(tracks: QuerySet[Track], reason: str) -> None:
 
 
 def _try_later(fetch: PreviewFetch, fault: PassingFault) -> None:
-    attempts = fetch.attempts + 1
-    if attempts >= MAX_ATTEMPTS:
-        _give_up(fetch, f"{fault}. Tried {attempts} times")
-        return
-    wait = dt.timedelta(seconds=max(_wait_s(attempts), fault.retry_after_s))
-    PreviewFetch.objects.filter(pk=fetch.pk).update(
-        attempts=attempts, next_attempt_at=timezone.now() + wait, last_answer=str(fault)[:300]
-    )
+    if fetch.attempts >= MAX_ATTEMPTS:
+        _give_up(fetch, f"{fault}. Tried {fetch.attempts} times")
+    else:
+        _ask_again(fetch, after_s=max(_wait_s(fetch.attempts), fault.retry_after_s), last_answer=str(fault))
 
 
 def _wait_s(attempts: int) -> float:

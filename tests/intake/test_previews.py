@@ -16,6 +16,7 @@ from kombu.exceptions import OperationalError as BrokerUnavailable
 from annotations.intake import previews
 from annotations.intake.models import PreviewFetch, PreviewHost
 from annotations.models import Track
+from energyapp.downloads.client import Downloader
 from tests.factories import TrackFactory
 from tests.https_server import Authority
 
@@ -467,12 +468,39 @@ def test_a_worker_killed_before_it_noted_what_came_leaves_a_track_that_is_still_
     track.refresh_from_db()
     assert track.audio_state == AudioState.NOT_FETCHED
 
+    let_time_pass()
     fetch_all()
 
     track.refresh_from_db()
     assert track.audio.read() == SONG
     assert len(list(Path(settings.MEDIA_ROOT).glob("audio/*/*"))) == 1
     assert list(settings.PREVIEWS_DIR.iterdir()) == []
+
+
+def test_a_file_that_stops_its_worker_each_time_is_given_up_and_holds_up_no_others(wanted, monkeypatch):
+    deadly = wanted("/deadly")
+    fetch = Downloader.fetch
+
+    def die_of_one(downloader, url, *args, **kwargs):
+        if url.endswith("/deadly"):
+            raise MemoryError
+        return fetch(downloader, url, *args, **kwargs)
+
+    monkeypatch.setattr(Downloader, "fetch", die_of_one)
+    for number in range(previews.MAX_ATTEMPTS):
+        harmless = wanted(f"/{number}")
+        with pytest.raises(MemoryError):
+            fetch_all()
+        PreviewFetch.objects.filter(track=harmless).update(next_attempt_at=timezone.now())
+        fetch_all()
+        harmless.refresh_from_db()
+        assert harmless.audio_state == AudioState.WAITING
+        let_time_pass()
+    fetch_all()
+
+    deadly.refresh_from_db()
+    assert deadly.audio_state == AudioState.UNREACHABLE
+    assert deadly.audio_problem == "Fetching it was cut short again and again. Tried 6 times"
 
 
 def test_what_killed_downloads_have_left_is_removed_once_nobody_wants_it(wanted, settings):

@@ -184,6 +184,7 @@ def test_previews_whose_worker_is_killed_come_once_by_the_next(server, start_fet
     start_fetcher(redis.url)
     # What a minute does.
     PreviewHost.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    PreviewFetch.objects.update(next_attempt_at=timezone.now())
     wait_for(tracks)
 
     assert_each_is_stored_once(tracks)
