@@ -408,7 +408,7 @@ def test_a_server_that_drips_ends_at_the_deadline(beginning, fetch, server):
     began = time.monotonic()
     with pytest.raises(PassingFault, match="too slow"):
         fetch("/a", total_s=0.4)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3
 
 
 def test_a_server_that_falls_silent_is_not_waited_for(fetch, server):

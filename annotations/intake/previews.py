@@ -45,6 +45,7 @@ MESSAGE_EXPIRES_S = 5
 # A worker takes no new files after this long, so that other servers, and imports, get their turn.
 TURN_S = 50
 LEASE = dt.timedelta(seconds=60)
+HOLD_EVERY_S = 1
 # 30 s, 2.5 min, 12.5 min, 1 h, 5 h between six attempts: an evening's outage costs no track.
 MAX_ATTEMPTS = 6
 FIRST_WAIT_S, WAIT_FACTOR, LONGEST_WAIT_S = 30, 5, 6 * 60 * 60
@@ -215,7 +216,7 @@ class Turn:
                 self._running[future] = fetch
             if not self._running:
                 return
-            done, _ = wait(self._running, timeout=1, return_when=FIRST_COMPLETED)
+            done, _ = wait(self._running, timeout=HOLD_EVERY_S, return_when=FIRST_COMPLETED)
             for future in done:
                 self._settle(self._running.pop(future), future)
 

@@ -581,6 +581,7 @@ def test_a_server_is_held_by_one_worker_until_that_falls_silent():
 
 def test_a_server_is_held_while_a_slow_file_comes(wanted, server, monkeypatch):
     monkeypatch.setattr(previews, "LEASE", timedelta(seconds=1.5))
+    monkeypatch.setattr(previews, "HOLD_EVERY_S", 0.1)
     store_audio, is_held = previews.store_audio, []
 
     def look_and_store(path):
@@ -626,7 +627,8 @@ def test_a_turn_ends_in_time_and_the_next_goes_on(wanted, server, settings, monk
     fetch_all()
     n_first = Track.objects.filter(audio_state=AudioState.WAITING).count()
     assert 1 <= n_first <= 3
-    fetch_all(), fetch_all(), fetch_all()
+    for _ in range(4):
+        fetch_all()
     assert Track.objects.filter(audio_state=AudioState.WAITING).count() == 5
     assert len(server.asked) == 5
 

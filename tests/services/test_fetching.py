@@ -14,6 +14,7 @@ from django.utils import timezone
 from annotations.intake import previews
 from annotations.intake.models import PreviewFetch, PreviewHost
 from annotations.models import Track
+from energyapp.jobs.models import Worker
 from tests.factories import TrackFactory
 from tests.https_server import Authority
 from tests.processes import Process, Redis, broker_at, start_worker, wait_until
@@ -92,16 +93,19 @@ def wanted_tracks(server, n: int, host: str = "127.0.0.1") -> list[Track]:
     ]
 
 
-def wait_for(tracks: list[Track]) -> None:
-    """Beat's part is done here: it wakes workers until nothing is wanted any more."""
-    undone = Track.objects.filter(pk__in=[track.pk for track in tracks], audio_state=AudioState.NOT_FETCHED)
+def wait_while_beat_ticks(condition, what: str) -> None:
+    """Beat's part is done here: it wakes workers for what is wanted."""
 
     def tick() -> bool:
         previews.enqueue()
-        time.sleep(0.2)
-        return not undone.exists()
+        return condition()
 
-    wait_until(tick, timeout_s=PATIENCE_S, what="the last preview")
+    wait_until(tick, timeout_s=PATIENCE_S, what=what)
+
+
+def wait_for(tracks: list[Track]) -> None:
+    undone = Track.objects.filter(pk__in=[track.pk for track in tracks], audio_state=AudioState.NOT_FETCHED)
+    wait_while_beat_ticks(lambda: not undone.exists(), "the last preview")
 
 
 def assert_each_is_stored_once(tracks: list[Track]) -> None:
@@ -134,8 +138,8 @@ def test_two_workers_ask_two_servers_at_the_same_time(authority, server):
     with authority.serve("127.0.0.2", port=server.server_port) as other:
         other.otherwise = send_slowly
         tracks = wanted_tracks(server, 40) + wanted_tracks(other, 40, host="127.0.0.2")
-        previews.enqueue()
-        wait_until(lambda: server.n_open and other.n_open, timeout_s=PATIENCE_S, what="both at work")
+        wait_until(lambda: Worker.objects.count() == 2, timeout_s=PATIENCE_S, what="both workers")
+        wait_while_beat_ticks(lambda: server.n_open and other.n_open, "both at work")
 
         wait_for(tracks)
 
@@ -148,7 +152,7 @@ def test_the_task_that_beat_sends_takes_up_what_is_wanted(server):
     tracks = wanted_tracks(server, 2)
 
     current_app.send_task("upkeep.enqueue_previews")
-    waiting = Track.objects.filter(pk__in=[track.pk for track in tracks], audio_state=AudioState.WAITING)
+    waiting = Track.objects.filter(audio_state=AudioState.WAITING)
     wait_until(lambda: waiting.count() == 2, timeout_s=PATIENCE_S, what="the previews")
 
     assert_each_is_stored_once(tracks)
@@ -174,11 +178,10 @@ def test_previews_whose_worker_is_killed_come_once_by_the_next(server, start_fet
     server.otherwise = trickle
     tracks = wanted_tracks(server, 40)
     victim = start_fetcher(redis.url)
-    previews.enqueue()
-    wait_until(lambda: Track.objects.filter(audio_state=AudioState.WAITING).count() >= 8, timeout_s=PATIENCE_S)
+    stored = Track.objects.filter(audio_state=AudioState.WAITING)
+    wait_while_beat_ticks(lambda: stored.count() >= 8, "some previews")
     victim.kill()
-    n_stored = Track.objects.filter(audio_state=AudioState.WAITING).count()
-    assert n_stored < len(tracks), "all came before the kill: more tracks are needed"
+    assert stored.count() < len(tracks), "all came before the kill: more tracks are needed"
     assert PreviewHost.objects.get().token
 
     start_fetcher(redis.url)
