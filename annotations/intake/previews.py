@@ -96,10 +96,10 @@ def _take_up_wanted_tracks() -> None:
 @transaction.atomic
 def _take_up(links: dict[int, str]) -> None:
     """A row for each of these tracks; a link that may not be followed ends here."""
-    servers = {}
+    servers, rules = {}, _rules()
     for track_id, link in links.items():
         try:
-            servers[track_id] = parse_link(link, _rules()).server
+            servers[track_id] = parse_link(link, rules).server
         except LastingFault as problem:
             _mark_unreachable(Track.objects.filter(pk=track_id), str(problem))
     # Sorted, and conflicts ignored: two callers at once do the same.
