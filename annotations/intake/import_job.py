@@ -63,10 +63,13 @@ class _Import:
             self._add(rows_told=batch.rows - batch.unchanged, **told)
             self.claim.report(TABLE_SHARE * n_done / n_lines, f"{n_done:,} rows imported")
 
-        with RefusedRows(self.upload.report) as refused:
+        # The token: an attempt that was given up for dead may still be writing to its own report.
+        with RefusedRows(self.upload.folder / f"refused-{self.claim.token.hex[:8]}.csv") as refused:
             counts = import_tracks(
                 table, audio_dir=None, refused=refused, find_audio=self.audio.find, on_stored=on_stored
             )
+        if refused.count:
+            refused.path.replace(self.upload.report)
         # To this attempt the rows that an earlier one had stored are unchanged.
         counts.unchanged = counts.rows - counts.refused - self.upload.counts.get("rows_told", 0)
         for name in ADDED_UP:
@@ -131,13 +134,13 @@ class UploadedAudio:
         if not found:
             raise RowRefused(f"there is no file {preview[:80]!r} among those that were sent")
         usable = {file.sha256: file for file in found if not file.problem}
+        self._named |= usable.keys()
         if not usable:
             raise RowRefused(f"the file {preview[:80]!r} was not taken: {found[0].problem}")
         if len(usable) > 1:
             raise RowRefused(
                 f"{preview[:80]!r} may be {' or '.join(file.path for file in found[:3])}; name its folder too"
             )
-        self._named |= usable.keys()
         return next(iter(usable.values())).stored
 
     def not_named(self) -> list[UploadedFile]:

@@ -103,7 +103,7 @@ function post(address, fields, onProgress = () => {}) {
     request.open("POST", address);
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => onProgress(event.loaded));
-    request.addEventListener("error", () => reject(new Fault("the network failed", { isPassing: true })));
+    request.addEventListener("error", () => reject(new Fault("the network failed, or the file cannot be read", { isPassing: true })));
     request.addEventListener("load", () => {
       if (request.status < 300 && request.response) resolve(request.response);
       else reject(new Fault(reason(request), { isPassing: [502, 503, 504].includes(request.status) }));

@@ -16,6 +16,15 @@ def test_a_track_that_cannot_be_used_says_why(as_lead):
     assert "The file is silent." in html
 
 
+def test_a_track_of_which_a_part_could_not_be_read_says_so(as_lead):
+    TrackFactory(audio_damage="3 of 1,150 packets could not be decoded")
+
+    html = as_lead.get("/tracks/").content.decode()
+
+    assert "damaged" in html
+    assert "3 of 1,150 packets could not be decoded" in html
+
+
 def test_tracks_are_found_by_the_state_of_their_audio(as_lead):
     TrackFactory(title="Plays")
     TrackFactory(title="Elsewhere", audio_state="not fetched", audio="")

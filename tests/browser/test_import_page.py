@@ -68,7 +68,7 @@ def test_chosen_files_are_sent_imported_and_reported_and_the_report_can_be_opene
     assert download.value.suggested_filename == "labels.refused.csv"
 
     page.goto("/import/")
-    page.get_by_role("link", name="labels.csv and 6 audio files").click()
+    page.get_by_role("link", name="labels.csv").click()
     expect(page.get_by_role("heading", name="Refused rows")).to_be_visible()
     assert Track.objects.count() == 5
 
