@@ -70,7 +70,13 @@ def decibels(power: Any) -> Any:
 
 
 def means_and_spreads(*series: NDArray[np.floating]) -> list[float]:
-    return [value for one in series for value in (one.mean(dtype=np.float64), one.std(dtype=np.float64))]
+    """Mean and spread of each, one after the other.
+
+    >>> means_and_spreads(np.array([1.0, 3.0]), np.array([5.0, 5.0]))
+    [2.0, 1.0, 5.0, 0.0]
+    """
+    rows = np.stack(series)
+    return np.stack([rows.mean(axis=1), rows.std(axis=1)], axis=1).ravel().tolist()
 
 
 def percentiles(values: NDArray[np.floating], *percents: float) -> NDArray[np.float64]:

@@ -128,14 +128,18 @@ FEATURE_SETS: dict[str, FeatureSet] = {
             1,
             spotify_columns.SPOTIFY,
             None,
-            about="Spotify's own audio features, which can only be imported.",
+            about="Spotify's own audio features, imported or fetched: nothing here computes them.",
         ),
         _documented(
             "spotify_like",
             1,
             spotify_columns.SPOTIFY_LIKE,
             _spotify_like,
-            about="Our estimates, from audio, of what Spotify's features mean. They are not Spotify's numbers.",
+            about=(
+                "Our estimates, from audio, of some of Spotify's features; not Spotify's numbers. Of synthesised pieces "
+                "86 % of the keys and 79 % of the tempi are right (all, counting half and double); danceability and "
+                "energy are formulas, fitted to nobody's labels."
+            ),
             # They say again what the signal features say.
             used_in_training=False,
         ),

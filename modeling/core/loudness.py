@@ -21,7 +21,7 @@ from modeling.core.spectra import FRAME, HOP, MEAN_SQUARE
 _ABSOLUTE_GATE_LUFS, _RELATIVE_GATE_LU, _RANGE_GATE_LU = -70.0, -10.0, -20.0  # BS.1770-4; EBU Tech 3342
 _MOMENTARY_S, _SHORT_TERM_S, _STEP_S = 0.4, 3.0, 0.1
 _OVERSAMPLING, _REACH, _N_LOUDEST = 4, 10, 16
-"""The true peak is that of the 16 loudest hops: on real music the same as of all of them, at a thirtieth of the cost."""
+"""The true peak is that of the 16 loudest hops: on real music the same as of all of them, at a fraction of the cost."""
 
 
 def level(analysis: Analysis) -> list[float]:
@@ -65,9 +65,8 @@ def _true_peak(hops: NDArray[np.float32], highest: NDArray[np.float32]) -> float
 @cache
 def _interpolators() -> NDArray[np.float32]:
     """Of 20 samples in a row, the weights of the wave's value at four places between the middle two, (20, 4)."""
-    taps = firwin(
-        2 * _REACH * _OVERSAMPLING + 1, 1 / _OVERSAMPLING, window=("kaiser", 5.0)
-    )  # scipy.signal.resample_poly
+    # The filter of scipy.signal.resample_poly; its last tap is zero.
+    taps = firwin(2 * _REACH * _OVERSAMPLING + 1, 1 / _OVERSAMPLING, window=("kaiser", 5.0))
     return (_OVERSAMPLING * taps[:-1].reshape(-1, _OVERSAMPLING)[::-1]).astype(np.float32)
 
 

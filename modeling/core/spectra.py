@@ -130,7 +130,8 @@ def _up_to(n: int) -> Float32s:
 
 
 def _noisiness(power: Float32s) -> dict[str, Float32s]:
-    audible = np.maximum(power, np.float32(TINY))
+    """Overwrites the power: a new array would cost more than what is done with it."""
+    audible = np.maximum(power, np.float32(TINY), out=power)
     logarithm, ones = np.log(audible), np.ones(N_BINS, np.float32)
     total = audible @ ones
     return {

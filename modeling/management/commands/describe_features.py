@@ -15,11 +15,11 @@ vector, and again for every 30 s of a longer one. Frames are librosa's with `n_f
 A *spread* is a standard deviation over frames.
 
 The source says whose definition a column follows; *own* means that the description is the definition. Tests compare
-each of librosa's frame by frame: equal but for float rounding, one bin in rare frames for the rolloff. Onsets are librosa's
-with 30 ms and 100 ms rounded to frames instead of down, which would leave none; pitch classes are for A = 440 Hz; of the
-spectral contrast the highest octave is left out, which resampling empties. Loudness applies the K-weighting to
-spectra: within 0.1 LU of pyloudnorm on real music, up to 1 LU off for single hits on silence. The true peak is that of
-the mono clip at 16 kHz, not of the master."""
+each of librosa's frame by frame: equal but for float rounding, one bin in rare frames for the rolloff. For onsets, librosa's
+30 ms and 100 ms are rounded to frames (it rounds down, and 30 ms would be no frame at all); pitch classes are for
+A = 440 Hz; of the spectral contrast the highest octave is left out, which resampling empties. Loudness applies K-weighting to
+spectra: within 0.1 LU of pyloudnorm on real music, up to 1 LU off for single hits on silence; the loudness range is that of
+the clip, without the silence that pyloudnorm appends. The true peak is that of the mono clip, not of the master."""
 
 
 class Command(BaseCommand):

@@ -152,6 +152,14 @@ def test_loudness_of_hard_cases_is_near_pyloudnorms(waveform, tolerance_lu):
     assert loudness.integrated_loudness(Analysis(waveform)) == pytest.approx(expected, abs=tolerance_lu)
 
 
+def test_the_loudness_range_is_pyloudnorms_of_the_clip_alone(clip, analysis):
+    meter = pyloudnorm.Meter(RATE_HZ)
+    meter._append_silence = lambda data, silence_duration_sec: data  # it would widen the range by up to 2 LU
+    expected = meter.loudness_range(clip.astype(np.float64))
+
+    assert named(analysis)["loudness_range_lu"] == pytest.approx(expected, abs=0.2)
+
+
 def test_the_true_peak_is_that_of_the_whole_clip_at_four_times_the_rate(clip, analysis):
     expected = 20 * np.log10(np.abs(resample_poly(clip, 4, 1)).max())
     found = named(analysis)
