@@ -17,7 +17,7 @@ PYTEST = [PYTHON, "-m", "pytest", "-q", "-n", "auto"]
 DATABASE_TESTS = [
     *("tests/annotations", "tests/intake", "tests/jobs", "tests/modeling", "--ignore=tests/modeling/core"),
     *("tests/browser/test_labelling.py", "tests/services/test_workers.py", "tests/services/test_kills.py"),
-    "tests/services/test_the_loop.py",
+    *("tests/services/test_the_loop.py", "tests/services/test_fetching.py", "tests/services/test_import_killed.py"),
 ]
 # What settings refuse to start without; nothing connects to these.
 PRODUCTION = {

@@ -17,11 +17,15 @@ from django.db import IntegrityError, transaction
 
 from annotations.intake.audio_store import store_audio
 from annotations.intake.csv_rows import RefusedRows, Row, RowRefused, read_rows
+from annotations.intake.models import PreviewFetch
 from annotations.models import LEVELS, MAX_LEVEL, MIN_LEVEL, Annotation, Genre, Track, User
 
 BATCH_SIZE = 500
 MAX_AUDIO_BYTES = 50 * 2**20  # the decoder's limit too: modeling.core.audio
 MAX_STORE_TRIES = 3
+_COMPLETED = ["title", "artist", "preview_url", "audio", "sha256", "audio_state", "audio_problem"]
+# A link that was mended replaces one that led nowhere; a track that has its audio keeps it.
+_WANTING_A_LINK = {Track.AudioState.NONE, Track.AudioState.NOT_FETCHED, Track.AudioState.UNREACHABLE}
 # Name in the media storage and sha256, by the path it was copied from.
 StoredAudio = dict[Path, tuple[str, str]]
 # The file that a `track_preview_url` without a scheme names; raises RowRefused.
@@ -278,7 +282,9 @@ def _store_tracks(
             completed.append(track)
     Track.objects.bulk_create(new.values())
     completed = [track for track in completed if track.uri in known]
-    Track.objects.bulk_update(completed, ["title", "artist", "preview_url", "audio", "sha256", "audio_state"])
+    Track.objects.bulk_update(completed, _COMPLETED)
+    # Of the link that a track had before. One for the new link is made when its turn comes.
+    PreviewFetch.objects.filter(track__in=completed).delete()
     counts.new_tracks, counts.completed_tracks = len(new), len(completed)
     return known | new, told
 
@@ -292,12 +298,16 @@ def _complete(track: Track, row: TrackRow, stored: StoredAudio) -> bool:
             changed = True
     if row.audio and not track.audio:
         track.audio, track.sha256 = stored[row.audio]
-        track.preview_url, track.audio_state = row.preview, Track.AudioState.WAITING
+        _look_for_audio(track, row, Track.AudioState.WAITING)
         changed = True
-    elif row.preview and track.audio_state == Track.AudioState.NONE:
-        track.preview_url, track.audio_state = row.preview, Track.AudioState.NOT_FETCHED
+    elif row.preview and not row.audio and track.audio_state in _WANTING_A_LINK and track.preview_url != row.preview:
+        _look_for_audio(track, row, Track.AudioState.NOT_FETCHED)
         changed = True
     return changed
+
+
+def _look_for_audio(track: Track, row: TrackRow, state: Track.AudioState) -> None:
+    track.preview_url, track.audio_state, track.audio_problem = row.preview, state, ""
 
 
 def _store_genres(batch: list[TrackRow], tracks: dict[str, Track]) -> None:

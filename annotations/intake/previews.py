@@ -27,6 +27,7 @@ from django.utils import timezone
 from django.utils.http import http_date
 from kombu.exceptions import OperationalError as BrokerUnavailable
 
+from annotations.intake.audio_kinds import audio_suffix
 from annotations.intake.audio_store import store_audio
 from annotations.intake.csv_import import MAX_AUDIO_BYTES
 from annotations.intake.models import PreviewFetch, PreviewHost
@@ -51,15 +52,6 @@ MAX_ATTEMPTS = 6
 FIRST_WAIT_S, WAIT_FACTOR, LONGEST_WAIT_S = 30, 5, 6 * 60 * 60
 # What is written to now is younger.
 ORPHANED_AFTER = dt.timedelta(hours=1)
-# How files of a kind begin: suffix, offset, bytes.
-_SIGNATURES = [
-    (".mp3", 0, b"ID3"),
-    (".flac", 0, b"fLaC"),
-    (".ogg", 0, b"OggS"),
-    (".m4a", 4, b"ftyp"),
-    (".wav", 8, b"WAVE"),
-    (".aiff", 0, b"FORM"),
-]
 
 
 def try_again(tracks: QuerySet[Track]) -> int:
@@ -75,7 +67,7 @@ def try_again(tracks: QuerySet[Track]) -> int:
 
 def enqueue() -> int:
     """Wake a worker for each server that has previews due; how many. Called every few seconds."""
-    _take_up_wanted_tracks()
+    take_up_wanted_tracks()
     _remove_orphaned_parts()
     n_sent = 0
     for name in PreviewHost.objects.due().values_list("name", flat=True)[:MAX_HOSTS_SENT]:
@@ -87,7 +79,7 @@ def enqueue() -> int:
     return n_sent
 
 
-def _take_up_wanted_tracks() -> None:
+def take_up_wanted_tracks() -> None:
     new = Track.objects.filter(audio_state=Track.AudioState.NOT_FETCHED, preview_fetch=None)
     while batch := dict(new.order_by("pk").values_list("pk", "preview_url")[:BATCH_SIZE]):
         _take_up(batch)
@@ -350,8 +342,4 @@ def _known_version(track: Track) -> Version:
 def _suffix(path: Path) -> str:
     """By the first bytes: links of previews often end in no suffix, and browsers are told the kind by it."""
     with path.open("rb") as file:
-        head = file.read(12)
-    for suffix, at, signature in _SIGNATURES:
-        if head.startswith(signature, at):
-            return suffix
-    return ".mp3" if head[:1] == b"\xff" else ".bin"
+        return audio_suffix(file.read(12)) or ".bin"

@@ -17,7 +17,9 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 
 from annotations.intake import csv_import as imports
+from annotations.intake import previews
 from annotations.intake.csv_rows import RefusedRows
+from annotations.intake.models import PreviewFetch
 from annotations.models import Annotation, Genre, Track, User
 from tests.factories import AnnotationFactory, AnnotatorFactory
 from tests.processes import database_url
@@ -522,3 +524,40 @@ def test_the_labels_of_the_shared_data_import_fully(shared_data, tmp_path):
     assert counts == imports.ImportCounts(rows=924, new_tracks=552, new_annotations=924)
     assert Annotation.objects.current().count() == 924
     assert Genre.objects.exists()
+
+
+def test_a_track_whose_preview_could_not_be_fetched_takes_a_file_instead(import_csv, audio_dir):
+    import_csv(",t:1,https://example.org/gone.mp3,,,,")
+    Track.objects.update(
+        audio_state=Track.AudioState.UNREACHABLE, audio_problem="The server says that the file is gone (404)"
+    )
+
+    import_csv(",t:1,one.wav,,,,", audio_dir=audio_dir)
+
+    track = Track.objects.get()
+    assert (track.audio_state, track.audio_problem) == (Track.AudioState.WAITING, "")
+
+
+def test_a_mended_link_is_fetched_in_place_of_the_one_that_led_nowhere(import_csv):
+    import_csv(",t:1,https://example.org/tpyo.mp3,,,,")
+    Track.objects.update(
+        audio_state=Track.AudioState.UNREACHABLE, audio_problem="The server says that the file is gone (404)"
+    )
+
+    again = import_csv(",t:1,https://example.org/tpyo.mp3,,,,")
+    mended = import_csv(",t:1,https://example.org/typo.mp3,,,,")
+
+    track = Track.objects.get()
+    assert "0 completed" in again
+    assert "1 completed" in mended
+    assert (track.preview_url, track.audio_state) == ("https://example.org/typo.mp3", Track.AudioState.NOT_FETCHED)
+
+
+def test_a_mended_link_of_a_preview_that_waits_for_its_turn_asks_the_new_server(import_csv):
+    import_csv(",t:1,https://old.example.org/a.mp3,,,,")
+    previews.take_up_wanted_tracks()
+
+    import_csv(",t:1,https://new.example.org/a.mp3,,,,")
+    previews.take_up_wanted_tracks()
+
+    assert [fetch.host_id for fetch in PreviewFetch.objects.all()] == ["new.example.org:443"]
