@@ -1,51 +1,58 @@
 """Audio files to mono 16 kHz waveforms, safely.
 
-A file comes from strangers, so nothing it says about itself is believed: blocks of bounded size are read, checked,
-mixed down and resampled one after the other, and decoding ends at MAX_DURATION_S whatever the header claims. A
-15-minute file with eight channels therefore needs the memory of its result (58 MB) and a few MB more.
+A file comes from strangers, so nothing it says about itself is believed: packets are decoded, checked, mixed down
+and resampled in blocks of bounded size, and decoding ends at MAX_DURATION_S whatever the header claims. A 15-minute
+file with eight channels therefore needs the memory of the file and of its result (58 MB), and a few MB more.
 
-libsndfile reads first: PyAV takes up to twice as long. PyAV reads what libsndfile cannot (m4a, some Opus)
-and what that gives up on (damage in the middle), and only formats recognised by their first bytes: left to guess,
-FFmpeg would take a text file for a playlist and open the addresses in it. On a damaged MP3 libsndfile's decoder
-writes notes to stderr by itself; silencing it would mean closing stderr for the whole process, other threads' logs
-included.
+FFmpeg (PyAV) reads everything: as fast as libsndfile or faster, silently, and packet by packet, so that what is
+damaged can be left out and counted. It is told the format, which is recognised by the first bytes, and is given
+bytes and no name: left to guess, it would take a text file for a playlist and open the addresses in it. It may use a
+few decoders only, or it would decode the picture on the cover while opening a file.
 """
 
 from __future__ import annotations
 
-import os
+import io
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
 
-from modeling.core.audio import SAMPLE_RATE_HZ, duration_s
+from modeling.core import containers
+from modeling.core.audio import duration_s
+from modeling.core.mixdown import MAX_DURATION_S, AnotherSound, AudioError, Mixdown
 
 MAX_FILE_BYTES = 50 * 2**20
-MAX_DURATION_S = 15 * 60
 MIN_DURATION_S = 1.0
-MIN_SOURCE_RATE_HZ, MAX_SOURCE_RATE_HZ = 8_000, 192_000
-MAX_CHANNELS = 8
-MAX_AMPLITUDE = 8.0
-"""Full scale is 1; float files of real music stay under 2. Beyond 8 the samples are not audio."""
-
 SILENCE_RMS = 1e-4
 """-80 dBFS: a faint piece of ambient music has about -50, the dither of a silent 16-bit file -96."""
 
-_BLOCK_FRAMES = 65_536
-_MPEG1_MIN_RATE_HZ = 32_000
-"""Under it an MP3 is MPEG-2: libsndfile decodes it right, but complains to stderr by the hundred. PyAV is silent."""
+_MAX_PACKETS = 500_000
+"""15 minutes of the shortest Opus packets (2.5 ms) are 360,000; 50 MB of empty ones would keep a worker for minutes."""
 
-_EXPECTED = "expected MP3, Ogg Vorbis, Opus, FLAC, WAV, AIFF or M4A"
+_MAX_LOST = 10_000
+"""15 minutes of MP3 have 35,000: what has lost so many is a trap, each costs an exception."""
 
+_CLOCK_JITTER_S = 0.05
+"""Timestamps of whole files jump by up to 10 ms."""
 
-class AudioError(Exception):
-    """The file cannot be used as audio. The message says what was found and what was expected, for people."""
+_PADDING_S = 0.1
+"""Some headers count what the encoder put before and behind the sound, two frames of 2,048 at most."""
+
+_DECODERS = (
+    *("aac", "alac", "flac", "mp3", "mp3float", "opus", "vorbis"),
+    *("pcm_u8", "pcm_s8", "pcm_alaw", "pcm_mulaw"),
+    *(f"pcm_{kind}{order}" for kind in ("s16", "s24", "s32", "f32", "f64") for order in ("le", "be")),
+)
+_OPTIONS = {
+    "codec_whitelist": ",".join(_DECODERS),
+    "probesize": str(2**20),  # packets read ahead to learn the format: the least ones take a hundred times their size
+    "max_probe_packets": "1",  # else a WAV's samples are searched for DTS, which takes longer than reading them
+}
 
 
 @dataclass(frozen=True)
@@ -56,14 +63,15 @@ class Recording:
     """Mono at SAMPLE_RATE_HZ, shape (n_samples,): finite, and not silent."""
 
     damage: str
-    """A sentence for people about what is missing; "" when the file is whole."""
+    """A sentence or two for people about what is missing; "" when the file is whole."""
 
 
 def load(path: Path | str) -> Recording:
     """Decode a file, mix it down (mean of the channels) and resample it to 16 kHz (soxr, HQ).
 
-    Equals `librosa.load(path, sr=16000, res_type="soxr_hq")` to within float rounding. A file
-    that ends too early or is damaged in the middle gives what can be decoded, and says so.
+    Equals `librosa.load(path, sr=16000, res_type="soxr_hq")` to within float rounding (Opus, which the two decode by
+    different programs: -70 dB). A file that ends too early or is damaged in the middle gives what can be decoded,
+    and says so.
 
     Parameters
     ----------
@@ -77,151 +85,166 @@ def load(path: Path | str) -> Recording:
         times full scale, or nothing louder than -80 dBFS (rms). Features need more than a second for a meaning: see
         `modeling.core.audio.lengthened`.
     """
-    path = Path(path)
-    _check_file(path)
-    recording = _decoded(path)
-    _check_content(recording.waveform)
+    content = _content(Path(path))
+    container_format = containers.container_format(content)
+    if container_format is None:
+        raise AudioError(f"This is not an audio file that can be read; {containers.EXPECTED}")
+    try:
+        with av.open(
+            _File(content), mode="r", format=container_format, options=_OPTIONS, metadata_errors="replace"
+        ) as container:
+            recording = _decoded(container, content)
+    except (av.FFmpegError, ValueError) as error:
+        found = f"The {container_format.upper()} file is damaged or incomplete"
+        raise AudioError(f"{found}: its parts cannot be found") from error
+    _check_waveform(recording.waveform)
     return recording
 
 
-class _Mixdown:
-    """Blocks of any rate and channel count in, one checked mono 16 kHz waveform out."""
-
-    def __init__(self, rate_hz: int, n_channels: int) -> None:
-        if not MIN_SOURCE_RATE_HZ <= rate_hz <= MAX_SOURCE_RATE_HZ:
-            limits = f"{MIN_SOURCE_RATE_HZ} to {MAX_SOURCE_RATE_HZ} Hz"
-            raise AudioError(f"The sample rate is {rate_hz} Hz; expected {limits}")
-        if not 1 <= n_channels <= MAX_CHANNELS:
-            raise AudioError(f"The file has {n_channels} channels; expected 1 to {MAX_CHANNELS}")
-        self._resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-        self._samples = bytearray()  # grows in place: no second copy of a long track
-        self._rate_hz, self._n_frames = rate_hz, 0
-
-    def add(self, block: NDArray[np.float32]) -> None:
-        """Take one block, shape (n_frames, n_channels)."""
-        _check_block(block)
-        self._n_frames += len(block)
-        if self._n_frames > MAX_DURATION_S * self._rate_hz:
-            raise AudioError(f"The track is longer than {MAX_DURATION_S // 60} minutes, which is the limit")
-        self._samples += self._resampler.resample_chunk(np.ascontiguousarray(block.mean(axis=1))).data
-
-    def waveform(self) -> NDArray[np.float32]:
-        self._samples += self._resampler.resample_chunk(np.empty(0, np.float32), last=True).data
-        n_samples = -(-self._n_frames * SAMPLE_RATE_HZ // self._rate_hz)
-        self._samples += bytes(max(4 * n_samples - len(self._samples), 0))  # soxr rounds down, librosa up
-        return np.frombuffer(self._samples, np.float32, count=n_samples)
-
-
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise AudioError("This is a folder; expected an audio file")
+def _content(path: Path) -> bytes:
     try:
-        n_bytes: int = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            # Opening a pipe would wait until somebody writes into it.
+            raise AudioError("This is a folder, a pipe or a device; expected an audio file")
+        if status.st_size > MAX_FILE_BYTES:
+            found, limit = status.st_size / 2**20, MAX_FILE_BYTES // 2**20
+            raise AudioError(f"The file has {found:,.0f} MB; at most {limit} MB are accepted")
+        content = path.read_bytes()
     except OSError as error:
         raise AudioError(f"The file cannot be opened: {error.strerror}") from error
-    if not n_bytes:
+    if not content:
         raise AudioError("The file is empty (0 bytes)")
-    if n_bytes > MAX_FILE_BYTES:
-        raise AudioError(f"The file has {n_bytes / 2**20:.0f} MB; at most {MAX_FILE_BYTES // 2**20} MB are accepted")
+    return content
 
 
-def _check_block(block: NDArray[np.float32]) -> None:
-    highest = max(float(block.max(initial=0)), -float(block.min(initial=0)))
-    if not np.isfinite(highest):
-        raise AudioError("The file holds samples that are not numbers (NaN or infinite)")
-    if highest > MAX_AMPLITUDE:
-        raise AudioError(f"Samples reach {highest:.3g} times full scale; real audio stays under {MAX_AMPLITUDE:g}")
+class _File(io.BytesIO):
+    """Bytes that can be read ten times over. Every decoder needs less; only one that searches noise for sense more."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._left = 10 * (len(content) + 2**20)
+
+    def read(self, size: int | None = -1) -> bytes:
+        chunk = super().read(size) if self._left > 0 else b""
+        self._left -= len(chunk)
+        return chunk
 
 
-def _check_content(waveform: NDArray[np.float32]) -> None:
+def _decoded(container: av.container.InputContainer, content: bytes) -> Recording:
+    stream = _sound(container)
+    mixdown, tally = None, _Tally()
+    for packet in _packets(container, stream, tally):
+        tally.count(packet)
+        try:
+            for frame in packet.decode():
+                mixdown = mixdown or Mixdown(frame)
+                tally.reach(frame)
+                mixdown.add(frame)
+        except (av.FFmpegError, AnotherSound):
+            tally.lose(packet)
+    if mixdown is None:
+        raise AudioError(f"The file holds no sound, or none that can be decoded; {containers.EXPECTED}")
+    damage = tally.damage(
+        mixdown.duration_s,
+        promised_s=containers.promised_s(content, container),
+        lacks_end=containers.lacks_end(content),
+    )
+    if damage and tally.n_lost > tally.n_packets / 2:
+        raise AudioError(f"{tally} could not be decoded: the file is damaged, or no audio file")
+    return Recording(mixdown.waveform(), damage)
+
+
+def _sound(container: av.container.InputContainer) -> av.AudioStream:
+    if not container.streams.audio:
+        raise AudioError(f"The file holds no sound; {containers.EXPECTED}")
+    stream: av.AudioStream = container.streams.audio[0]
+    codec = stream.codec_context.name if stream.codec_context else "something unknown"
+    if codec not in _DECODERS:
+        raise AudioError(f"The sound is encoded as {codec}; {containers.EXPECTED}")
+    if codec == "flac":
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}  # a frame with a wrong sum is noise
+    return stream
+
+
+def _packets(
+    container: av.container.InputContainer, stream: av.AudioStream, tally: _Tally
+) -> Iterator[av.Packet[av.AudioStream]]:
+    try:
+        yield from container.demux(stream)
+    except av.FFmpegError:
+        tally.n_packets += 1  # one that was begun, and nothing can be found behind it
+        tally.n_lost += 1
+
+
+class _Tally:
+    """What became of a file's packets."""
+
+    def __init__(self) -> None:
+        self.n_packets = self.n_lost = 0
+        self._n_seen = self._n_bytes = self._n_lost_bytes = 0
+        self._start_s: float | None = None
+        self._end_s = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.n_lost:,} of {self.n_packets:,} packets"
+
+    def count(self, packet: av.Packet) -> None:
+        self.n_packets += packet.size > 0  # an empty one tells the decoder that the file ends
+        self._n_bytes += packet.size
+        self._n_seen += 1
+        if self._n_seen > _MAX_PACKETS:
+            raise AudioError(f"The file is cut into more than {_MAX_PACKETS:,} packets; no track needs so many")
+
+    def reach(self, frame: av.AudioFrame) -> None:
+        start_s = frame.time
+        if start_s is not None:
+            self._start_s = start_s if self._start_s is None else self._start_s
+            self._end_s = start_s + frame.samples / frame.sample_rate
+
+    def lose(self, packet: av.Packet) -> None:
+        self.n_lost += packet.size > 0
+        self._n_lost_bytes += packet.size
+        if self.n_lost > _MAX_LOST:
+            raise AudioError(f"{self} could not be decoded: the file is damaged, or no audio file")
+
+    def damage(self, decoded_s: float, *, promised_s: float | None, lacks_end: bool) -> str:
+        """What is missing beside the seconds that could be decoded, as `Recording.damage` says it."""
+        if promised_s and decoded_s >= promised_s and not lacks_end:
+            return ""  # what could not be decoded was no sound, but a tag
+        lost_s = self._lost_s(decoded_s)
+        end_s = decoded_s + lost_s
+        sentences = []
+        if self.n_lost:
+            sentences.append(f"{self} could not be decoded (about {_seconds(lost_s)})")
+        elif lost_s > _CLOCK_JITTER_S:
+            sentences.append(f"About {_seconds(lost_s)} are missing in the middle")
+        if promised_s and promised_s - end_s > max(_PADDING_S, lost_s):  # what is lost is an estimate
+            sentences.append(f"The file ends after {_seconds(end_s)}; its header promises {_seconds(promised_s)}")
+        elif lacks_end:
+            sentences.append(f"The file has no mark at its end, after {_seconds(end_s)}: it was probably cut off")
+        return ". ".join(sentences)
+
+    def _lost_s(self, decoded_s: float) -> float:
+        """The largest of three estimates: each misses what another sees.
+
+        The clock of the frames goes on over what is damaged, except in MP3 and AAC, where noise swallows the packets
+        behind it. A packet that swallowed others is large. A last one that was cut off is small.
+        """
+        by_clock = self._end_s - (self._start_s or 0.0) - decoded_s
+        by_bytes = decoded_s * self._n_lost_bytes / max(self._n_bytes - self._n_lost_bytes, 1)
+        by_count = decoded_s * self.n_lost / max(self.n_packets - self.n_lost, 1)
+        return max(by_clock if by_clock < MAX_DURATION_S else 0.0, by_bytes, by_count)
+
+
+def _seconds(duration_s: float) -> str:
+    return f"{duration_s:,.{1 if duration_s >= 1 else 2}f} s"
+
+
+def _check_waveform(waveform: NDArray[np.float32]) -> None:
     found_s = duration_s(waveform)
     if found_s < MIN_DURATION_S:
         raise AudioError(f"Only {found_s:.2f} s of audio could be decoded; at least {MIN_DURATION_S:g} s are needed")
     rms = float(np.sqrt(np.dot(waveform, waveform) / len(waveform)))
     if rms < SILENCE_RMS:
         raise AudioError(f"The track is silent (rms {rms:.1e} of full scale; at least {SILENCE_RMS:.0e} is expected)")
-
-
-def _decoded(path: Path) -> Recording:
-    try:
-        # By descriptor, not by name: soundfile takes an extension such as .raw for an order to read raw samples.
-        with path.open("rb") as file, soundfile.SoundFile(os.dup(file.fileno()), closefd=True) as sound:
-            if sound.format != "MP3" or sound.samplerate >= _MPEG1_MIN_RATE_HZ:
-                return Recording(_load_by_libsndfile(sound), damage="")
-        found = "MP3 of a low sample rate"
-    except soundfile.LibsndfileError as error:
-        found = error.error_string
-    return _load_by_ffmpeg(path, found=found)
-
-
-def _load_by_libsndfile(sound: soundfile.SoundFile) -> NDArray[np.float32]:
-    mixdown = _Mixdown(sound.samplerate, sound.channels)
-    for block in _blocks(sound):
-        mixdown.add(block)
-    return mixdown.waveform()
-
-
-def _blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
-    """Blocks of one reused buffer until the data ends: `sound.frames` can claim 2**63 - 1."""
-    buffer = np.empty((_BLOCK_FRAMES, sound.channels), np.float32)
-    while len(block := sound.read(out=buffer)):
-        yield block
-
-
-def _load_by_ffmpeg(path: Path, *, found: str) -> Recording:
-    """Decode by PyAV, skipping damaged packets; `found` is libsndfile's reason for not reading the file."""
-    with path.open("rb") as file:
-        container_format = _container_format(file.read(12))
-        if container_format is None:
-            raise AudioError(f"This is not an audio file that can be read ({found.strip('. ')}); {_EXPECTED}")
-        file.seek(0)
-        try:
-            with av.open(file, mode="r", format=container_format, metadata_errors="replace") as container:
-                return _decode(container)
-        except (av.FFmpegError, ValueError) as error:
-            raise AudioError(f"The {container_format} file is damaged ({error}); {_EXPECTED}") from error
-
-
-def _container_format(head: bytes) -> str | None:
-    """FFmpeg's name of the format that the first 12 bytes announce.
-
-    >>> _container_format(b"OggS........")
-    'ogg'
-    >>> _container_format(b"#EXTM3U\\nhttp") is None
-    True
-    """
-    if head[4:8] == b"ftyp":
-        return "mp4"
-    named = {b"OggS": "ogg", b"fLaC": "flac", b"RIFF": "wav", b"\x1a\x45\xdf\xa3": "matroska"}
-    if head[:4] in named:
-        return named[head[:4]]
-    if head[:3] == b"ID3":
-        return "mp3"
-    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
-        # The layer bits are zero in AAC's frame header and never in MP3's.
-        return "mp3" if head[1] & 0x06 else "aac"
-    return None
-
-
-def _decode(container: av.container.InputContainer) -> Recording:
-    if not container.streams.audio:
-        raise AudioError(f"The file holds no sound; {_EXPECTED}")
-    stream = container.streams.audio[0]
-    to_float = av.AudioResampler(format="fltp")
-    mixdown = None
-    n_damaged = n_decoded = 0
-    for packet in container.demux(stream):
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError:
-            n_damaged += 1
-            continue
-        n_decoded += 1
-        for frame in frames:
-            mixdown = mixdown or _Mixdown(frame.sample_rate, frame.layout.nb_channels)
-            for converted in to_float.resample(frame):
-                mixdown.add(converted.to_ndarray().T.astype(np.float32, copy=False))
-    if mixdown is None or n_damaged > n_decoded:
-        raise AudioError(f"The file is damaged: {n_damaged} of {n_damaged + n_decoded} packets cannot be decoded")
-    damage = f"{n_damaged:,} of {n_damaged + n_decoded:,} packets could not be decoded" if n_damaged else ""
-    return Recording(mixdown.waveform(), damage)
