@@ -118,8 +118,9 @@ class SpotifyClient:
         answer = _json(status, body)
         token, lifetime_s = answer.get("access_token"), answer.get("expires_in")
         # Printable, as it goes into a header.
-        is_token = isinstance(token, str) and re.fullmatch("[!-~]+", token)
-        if not is_token or not isinstance(lifetime_s, int) or not 0 < lifetime_s < 10**6:
+        if not isinstance(token, str) or not re.fullmatch("[!-~]+", token):
+            token = None
+        if token is None or not isinstance(lifetime_s, int) or not 0 < lifetime_s < 10**6:
             raise SpotifyUnavailable("Spotify takes the credentials, but its answer holds no usable token.")
         self._token, self._token_ends_at = token, time.monotonic() + lifetime_s - TOKEN_MARGIN_S
 
