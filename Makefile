@@ -22,9 +22,10 @@ lint: .venv/.installed-dev
 types: .venv/.installed-dev
 	@$(PY) tests/run.py types
 
-# CPU per 30 s of audio beside librosa's own functions, on the installed library or on MUSIC=folder.
-bench: .venv/.installed-dev
-	@OMP_NUM_THREADS=1 $(PY) -m modeling.core.benchmarks.features $(or $(MUSIC),var/media/audio)
+# What features cost on this machine, beside the decoder alone and a naive pipeline (docs/benchmarks.md): on the installed
+# library or on MUSIC=folder.
+bench: .venv/.installed-worker
+	@$(PY) manage.py bench_features $(or $(MUSIC),var/media/audio)
 
 # The stamps make a second start a matter of seconds. The development lock holds everything the workers need.
 .venv/.installed-dev: requirements-dev.lock deploy/install

@@ -27,7 +27,7 @@ import openvino  # noqa: E402
 from openvino import opset1 as ops  # noqa: E402
 
 N_MELS, MAX_FRAMES = 96, 1875
-_POOLINGS = ((2, 4), (3, 4), (2, 5), (2, 4), (1, 1))  # (mel, time) after each layer
+POOLINGS = ((2, 4), (3, 4), (2, 5), (2, 4), (1, 1))  # (mel, time) after each layer
 
 _STRIPE_MELS = 12
 """Layer 1 takes its mel bands by so many at a time: 3 MB of maps, where all 23 MB would go to memory and back twice."""
@@ -63,7 +63,7 @@ def _graph(weights: Weights) -> Any:
     """Stripes of the spectrogram, each with the bands next to it, and `inside` to the 160 means."""
     stripes = ops.parameter([N_MELS // _STRIPE_MELS, 1, _STRIPE_MELS + 2, MAX_FRAMES], np.float32)
     inside = inside_layer = ops.parameter([1, 1, 1, MAX_FRAMES], np.float32)
-    layers = list(zip(weights.kernels, weights.biases, _POOLINGS, strict=True))
+    layers = list(zip(weights.kernels, weights.biases, POOLINGS, strict=True))
     mean, maps = _striped_layer(stripes, inside, *layers[0])
     means = [mean]
     for (_, _, before), layer in pairwise(layers):

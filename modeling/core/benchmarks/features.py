@@ -1,111 +1,275 @@
-"""CPU time of decoding and of each feature set, beside the plain librosa way, in one run.
+"""What features cost: the decoder alone, a naive pipeline, each step of ours and the wholes, in one run on the same clips.
 
-    python -m modeling.core.benchmarks.features DIR [--n-files 8]
-
-takes the first files of DIR that load, decodes each, and describes 30 s of it. Set OMP_NUM_THREADS=1 (as workers do)
-before comparing figures: the columns are CPU milliseconds, which threads would add up.
+Clip by clip all of them take turns, three times, so that the noise of a shared machine falls on all alike; the best of
+the three counts. The naive pipeline has a process of its own, and is refused if its features are not ours.
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
+import os
+import resource
+import tempfile
 import time
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from modeling.core import audio, convnet, decoding
-from modeling.core.signal_features import signal_features
+from modeling.core import audio, convnet_weights, decoding
+from modeling.core.analysis import Analysis
+from modeling.core.benchmarks import clips
+from modeling.core.feature_sets import FEATURE_SETS
 
-T = TypeVar("T")
+N_PROCESSES = (1, 2)
 _REPEATS = 3
+_MIN_CLIPS_A_RUN = 80
+_START_TIMEOUT_S = 120
+_TOLERANCE = 1e-3
+"""Of the largest feature. Decoders differ by a tenth of it; another net, window or filter by much more than it."""
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+_afresh = get_context("spawn")
+
+Prepare = Callable[[Path, Path], Path]
+Say = Callable[[str], object]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--n-files", type=int, default=8)
-    arguments = parser.parse_args()
-    paths = list(
-        islice(
-            filter(_loads, sorted(path for path in arguments.folder.rglob("*") if path.is_file())), arguments.n_files
-        )
-    )
-    if not paths:
-        parser.error(f"{arguments.folder} holds no audio file that loads")
-    print(f"{len(paths)} files, CPU milliseconds per 30 s of audio, medians")
-    print(f"{'step':<10} {'ours':>8} {'librosa':>8} {'ratio':>6}")
-    for step, (ours, theirs) in _measure(paths).items():
-        print(f"{step:<10} {ours:8.1f} " + (f"{theirs:8.1f} {theirs / ours:6.1f}" if theirs else f"{'-':>8} {'-':>6}"))
+class CannotMeasure(Exception):
+    """There is nothing to measure with, or to compare with. The message says what was found."""
 
 
-def _measure(paths: list[Path]) -> dict[str, tuple[float, float | None]]:
-    import librosa
+class Run(NamedTuple):
+    """Processes that work through the clips at full speed."""
 
-    waveforms = [decoding.load(path).waveform for path in paths]
-    per_30_s = [30 / audio.duration_s(waveform) for waveform in waveforms]
-    windows = [audio.lengthened(audio.feature_window(waveform), 30 * audio.SAMPLE_RATE_HZ) for waveform in waveforms]
-    naive_signal(windows[0][: audio.SAMPLE_RATE_HZ])  # numba compiles on the first call
-    steps: dict[str, tuple[float, float | None]] = {
-        "load": (
-            _median_ms(decoding.load, paths, per_30_s),
-            _median_ms(lambda path: librosa.load(path, sr=audio.SAMPLE_RATE_HZ), paths, per_30_s),
-        ),
-        "peaks": (_median_ms(audio.peaks, waveforms, per_30_s), None),
-        "signal": (_median_ms(signal_features, windows), _median_ms(naive_signal, windows)),
-    }
-    if convnet.is_installed():
-        steps["transfer"] = (_median_ms(convnet.transfer_features, windows), None)
-    else:
-        print(f"transfer features left out: no weights in {convnet.models_folder()}")
-    return steps
+    clips_an_hour: float
+    """By the clock, of all of them together."""
+
+    peak_memory_mb: float
+    """Of one of them."""
 
 
-def naive_signal(waveform: NDArray[np.float32]) -> None:
-    """What a first version would do for about the same descriptors: librosa's functions one by one, a STFT in each."""
-    import librosa
+@dataclass(frozen=True)
+class Costs:
+    """What was measured."""
 
-    f, rate_hz = librosa.feature, audio.SAMPLE_RATE_HZ
-    f.rms(y=waveform, frame_length=1024)
-    f.zero_crossing_rate(waveform, frame_length=1024)
-    f.spectral_flatness(y=waveform, n_fft=1024)
-    for describe in (f.spectral_centroid, f.spectral_bandwidth, f.spectral_rolloff, f.chroma_stft):
-        describe(y=waveform, sr=rate_hz, n_fft=1024, hop_length=512)
-    f.delta(f.mfcc(y=waveform, sr=rate_hz, n_mfcc=20, n_mels=64, n_fft=1024, hop_length=512))
-    librosa.onset.onset_detect(y=waveform, sr=rate_hz)
-    f.tempo(y=waveform, sr=rate_hz)
+    cpu_ms: dict[str, NDArray[np.float64]]
+    """CPU milliseconds of each step, shape (n_clips,)."""
+
+    runs: dict[str, dict[int, Run]]
+    """Of each whole, by number of processes."""
 
 
-def _median_ms(function: Callable[[T], object], inputs: list[T], scales: list[float] | None = None) -> float:
-    """Median over the inputs of the fastest of three calls, each times its scale."""
-    scales = scales or [1.0] * len(inputs)
-    return statistics.median(1000 * scale * _fastest_s(function, x) for scale, x in zip(scales, inputs, strict=True))
+# ---- What is measured
 
 
-def _fastest_s(function: Callable[[T], object], x: T) -> float:
-    times = []
-    for _ in range(_REPEATS):
+def decoder_alone(path: Path) -> None:
+    """The floor: libsndfile gives every sample, and nobody takes it."""
+    with soundfile.SoundFile(path) as sound:
+        buffer = np.empty((65_536, sound.channels), np.float32)
+        while len(sound.read(out=buffer)):
+            pass
+
+
+def naive_transfer(path: Path) -> NDArray[np.float32]:
+    from modeling.core.benchmarks import naive
+
+    return naive.transfer_features(path)
+
+
+def transfer(path: Path) -> NDArray[np.float32]:
+    return _compute("transfer", decoding.load(path).waveform)
+
+
+def transfer_signal_peaks(path: Path) -> None:
+    waveform = decoding.load(path).waveform
+    audio.peaks(waveform)
+    _compute("signal", waveform)
+    _compute("transfer", waveform)
+
+
+def everything(path: Path) -> None:
+    """As a worker does it: sets that can share an analysis do."""
+    waveform = decoding.load(path).waveform
+    audio.peaks(waveform)
+    analysis = Analysis(waveform)
+    for feature_set in FEATURE_SETS.values():
+        if feature_set.compute_shared is not None:
+            feature_set.compute_shared(analysis)
+
+
+def _compute(name: str, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+    compute = FEATURE_SETS[name].compute
+    assert compute is not None
+    return compute(waveform)
+
+
+DECODER, NAIVE, NAIVE_SIGNAL = "decoder alone", "naive transfer, from file", "naive signal"
+TRANSFER, WITH_SIGNAL, EVERYTHING = (
+    "transfer, from file",
+    "transfer + signal + peaks, from file",
+    "all sets + peaks, from file",
+)
+WHOLES = {NAIVE: naive_transfer, TRANSFER: transfer, WITH_SIGNAL: transfer_signal_peaks, EVERYTHING: everything}
+
+
+class _Stopwatch:
+    """CPU milliseconds, of all threads, by name."""
+
+    def __init__(self) -> None:
+        self.cpu_ms: dict[str, float] = {}
+
+    def __call__(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
         started = time.process_time()
-        function(x)
-        times.append(time.process_time() - started)
-    return min(times)
+        result = function(*arguments)
+        self.cpu_ms[name] = 1000 * (time.process_time() - started)
+        return result
 
 
-def _loads(path: Path) -> bool:
-    """Whether both ways can read the file: librosa has no m4a."""
+def _time_ours(path: Path) -> dict[str, float]:
+    watch = _Stopwatch()
+    watch(DECODER, decoder_alone, path)
+    waveform = watch("load", decoding.load, path).waveform
+    watch("peaks", audio.peaks, waveform)
+    for feature_set in FEATURE_SETS.values():
+        if feature_set.compute is not None:
+            watch(feature_set.name, feature_set.compute, waveform)
+    for whole in (TRANSFER, WITH_SIGNAL, EVERYTHING):
+        watch(whole, WHOLES[whole], path)
+    return watch.cpu_ms
+
+
+def _time_naive(path: Path) -> dict[str, float]:
+    from modeling.core.benchmarks import naive
+
+    watch = _Stopwatch()
+    watch(NAIVE, naive.transfer_features, path)
+    watch(NAIVE_SIGNAL, naive.signal_features, audio.feature_window(decoding.load(path).waveform))
+    return watch.cpu_ms
+
+
+# ---- How
+
+
+def measure(folder: Path, *, prepare: Prepare, n_clips: int | None, say: Say) -> Costs:
+    """Measure with the files under a folder: the first n_clips of those that can be used, or all.
+
+    Parameters
+    ----------
+    prepare : of `clips.CUT` or `clips.AS_THEY_ARE`
+    say : is told of progress, and of files that are left out
+
+    Raises
+    ------
+    CannotMeasure
+        If no file can be used, or the naive features differ from ours.
+    ConvnetUnavailable
+        If the weights are not installed.
+    """
+    convnet_weights.load()
+    with tempfile.TemporaryDirectory() as name, _one_thread():
+        paths = _prepared(folder, Path(name), prepare=prepare, n_clips=n_clips, say=say)
+        cpu_ms = _cpu_ms(paths, say)
+        say("Whole pipelines at full speed, in one process and in two ...")
+        return Costs(cpu_ms, {name: {n: _run(work, paths, n) for n in N_PROCESSES} for name, work in WHOLES.items()})
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For the numeric libraries of processes started meanwhile, as the workers have it."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)
     try:
-        decoding.load(path)
-        soundfile.read(path)
-    except (decoding.AudioError, soundfile.LibsndfileError):
-        return False
-    return True
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
-if __name__ == "__main__":
-    main()
+def _prepared(folder: Path, temporary: Path, *, prepare: Prepare, n_clips: int | None, say: Say) -> list[Path]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if not files:
+        raise CannotMeasure(f"There are no files in {folder}.")
+    prepared: list[Path] = []
+    for path in files:
+        if len(prepared) == n_clips:
+            break
+        try:
+            prepared.append(prepare(path, temporary / f"{len(prepared)} {path.stem}.mp3"))
+        except clips.Unusable as problem:
+            say(f"Left out: {path.name}, {problem}")
+    if not prepared:
+        raise CannotMeasure(f"None of the {len(files)} files in {folder} can be used.")
+    return prepared
+
+
+def _cpu_ms(paths: list[Path], say: Say) -> dict[str, NDArray[np.float64]]:
+    rows = []
+    with ProcessPoolExecutor(1, _afresh) as ours, ProcessPoolExecutor(1, _afresh, _hush) as naive:
+
+        def run(path: Path) -> dict[str, float]:
+            return ours.submit(_time_ours, path).result() | naive.submit(_time_naive, path).result()
+
+        say("Loading and compiling what is to be measured ...")
+        run(paths[0])
+        for i, path in enumerate(paths, start=1):
+            say(f"{i} of {len(paths)}: {path.name}")
+            _check_agreement(path, ours.submit(transfer, path).result(), naive.submit(naive_transfer, path).result())
+            runs = [run(path) for _ in range(_REPEATS)]
+            rows.append({step: min(run[step] for run in runs) for step in runs[0]})
+    return {step: np.array([row[step] for row in rows]) for step in rows[0]}
+
+
+def _check_agreement(path: Path, ours: NDArray[np.float32], naive: NDArray[np.float32]) -> None:
+    difference = float(np.abs(ours - naive).max() / np.abs(ours).max())
+    if difference > _TOLERANCE:
+        raise CannotMeasure(
+            f"The naive features of {path.name} differ from ours by {difference:.1e} of the largest, more than "
+            f"{_TOLERANCE:g}: the two pipelines do not compute the same, so their times cannot be compared."
+        )
+
+
+def _run(work: Callable[[Path], object], paths: list[Path], n_processes: int) -> Run:
+    rounds = paths * -(-_MIN_CLIPS_A_RUN // len(paths))
+    ready = _afresh.Barrier(n_processes + 1)
+    with ProcessPoolExecutor(n_processes, _afresh, _get_ready, (ready, work, paths[0])) as pool:
+        answers = [pool.submit(_work, work, path) for path in rounds]
+        ready.wait(_START_TIMEOUT_S)
+        started = time.perf_counter()
+        for answer in answers:
+            answer.result()
+        took_s = time.perf_counter() - started
+        return Run(3600 * len(rounds) / took_s, pool.submit(_peak_memory_mb).result())
+
+
+def _get_ready(ready: Barrier, work: Callable[[Path], object], path: Path) -> None:
+    _hush()
+    work(path)
+    ready.wait(_START_TIMEOUT_S)
+
+
+def _hush() -> None:
+    """TensorFlow tells stderr how it was built, more than once. What goes wrong comes back as an exception."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _work(work: Callable[[Path], object], path: Path) -> None:
+    work(path)
+
+
+def _peak_memory_mb() -> float:
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux's ru_maxrss begins with the size of the process that started this one
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(fields["VmHWM"].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
