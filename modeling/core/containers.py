@@ -17,12 +17,15 @@ _BEGINNINGS = {
     # FFmpeg's name of the format, and how its files begin.
     "ogg": rb"OggS",
     "flac": rb"fLaC",
-    "wav": rb"RIFF....WAVE",
+    "wav": rb"(?:RIFF|RF64)....WAVE",
+    "w64": rb"riff\x2e\x91\xcf\x11",
     "aiff": rb"FORM....AIF[FC]",
     "caf": rb"caff",
+    "au": rb"\.snd",
     "mp4": rb"....ftyp",
-    # Eleven set bits, MPEG-1, -2 or 2.5, layer III. UTF-16 text begins with FF FE.
-    "mp3": rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]",
+    "matroska": rb"\x1a\x45\xdf\xa3",
+    # Eleven set bits, MPEG-1, -2 or 2.5, layer II or III. UTF-16 text begins with FF FE.
+    "mp3": rb"\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd]",
     # Twelve set bits, MPEG-4 or -2, and zeros where MP3 has the layer.
     "aac": rb"\xff[\xf0\xf1\xf8\xf9]",
 }
@@ -52,7 +55,7 @@ def container_format(content: bytes) -> str | None:
     return next(found, "mp3" if start else None)
 
 
-def promised_s(content: bytes, container: av.container.InputContainer) -> float | None:
+def promised_s(content: bytes, container: av.container.InputContainer, *, decoded_s: float) -> float | None:
     """How long the sound should be according to the header; None where it does not say, or something absurd."""
     stream = container.streams.audio[0]
     seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
@@ -63,7 +66,7 @@ def promised_s(content: bytes, container: av.container.InputContainer) -> float 
         case "aac":
             seconds = 0.0  # an estimate too
         case "wav" | "caf" as name:
-            seconds *= _claimed_share(content, name)  # FFmpeg has cut it down to the size of the file
+            seconds = decoded_s * _claimed_share(content, name)  # FFmpeg cuts some down to the size of the file
     return seconds if 0 < seconds <= _MAX_PROMISE_S else None
 
 

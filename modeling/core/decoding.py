@@ -44,7 +44,7 @@ _PADDING_S = 0.1
 """Some headers count what the encoder put before and behind the sound, two frames of 2,048 at most."""
 
 _DECODERS = (
-    *("aac", "alac", "flac", "mp3", "mp3float", "opus", "vorbis"),
+    *("aac", "alac", "flac", "mp2", "mp2float", "mp3", "mp3float", "opus", "vorbis"),
     *("pcm_u8", "pcm_s8", "pcm_alaw", "pcm_mulaw"),
     *(f"pcm_{kind}{order}" for kind in ("s16", "s24", "s32", "f32", "f64") for order in ("le", "be")),
 )
@@ -147,7 +147,7 @@ def _decoded(container: av.container.InputContainer, content: bytes) -> Recordin
         raise AudioError(f"The file holds no sound, or none that can be decoded; {containers.EXPECTED}")
     damage = tally.damage(
         mixdown.duration_s,
-        promised_s=containers.promised_s(content, container),
+        promised_s=containers.promised_s(content, container, decoded_s=mixdown.duration_s),
         lacks_end=containers.lacks_end(content),
     )
     if damage and tally.n_lost > tally.n_packets / 2:
