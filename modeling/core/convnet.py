@@ -10,6 +10,7 @@ Choi, Fazekas, Sandler and Cho, "Transfer learning for music classification and 
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +31,8 @@ MIN_SAMPLES = 81_665
 
 _N_FFT, _HOP = 512, 256
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_N_FFT) / _N_FFT)).astype(np.float32)
-_MIN_POWER, _RANGE_DB = 1e-10, 80.0
-_DB = 10 / np.log(10)  # in a unit of the natural logarithm
+_MIN_POWER = 1e-10
+_RANGE = 8 * math.log(10)  # 80 dB, in natural logarithms: the unit cancels in the end
 
 _HALVES = ((slice(0, 64), slice(0, 48)), (slice(62, None), slice(48, None)))
 """Bins and the mel bands that lie in them: the other quarters of the mel matrix are zero, and left out."""
@@ -90,10 +91,9 @@ def _log_mel(waveform: NDArray[np.float32], mel: NDArray[np.float32]) -> NDArray
         power = spectrum.real**2 + spectrum.imag**2
         for bins, bands in _HALVES:
             np.matmul(power[:, bins], mel[bins, bands], out=level[some, bands])
-    # Natural logarithms: the unit cancels below.
     level = np.log(np.maximum(level, _MIN_POWER, out=level), out=level)
     level -= level.max()  # so that silence is zero exactly
-    np.maximum(level, -_RANGE_DB / _DB, out=level)
+    np.maximum(level, -_RANGE, out=level)
     level -= level.mean()
     level /= np.sqrt(np.mean(np.square(level))) + np.float32(1e-10)
     return level.T

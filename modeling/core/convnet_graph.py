@@ -26,7 +26,7 @@ sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]
 import openvino  # noqa: E402
 from openvino import opset1 as ops  # noqa: E402
 
-N_MELS, MAX_FRAMES = 96, 1875
+N_MELS, MAX_FRAMES = 96, 1875  # 30 s
 POOLINGS = ((2, 4), (3, 4), (2, 5), (2, 4), (1, 1))  # (mel, time) after each layer
 
 _STRIPE_MELS = 12
