@@ -170,11 +170,21 @@ def _sound(container: av.container.InputContainer) -> av.AudioStream:
 def _packets(
     container: av.container.InputContainer, stream: av.AudioStream, tally: _Tally
 ) -> Iterator[av.Packet[av.AudioStream]]:
+    """The packets, and at last an empty one, which makes the decoder give up what it holds back."""
+    drain = None
     try:
-        yield from container.demux(stream)
+        for n_packets, packet in enumerate(container.demux(stream)):
+            if n_packets > _MAX_PACKETS:
+                raise AudioError(f"The file is cut into more than {_MAX_PACKETS:,} packets; no track needs so many")
+            if packet.size:
+                yield packet
+            else:
+                drain = packet
     except av.FFmpegError:
         tally.n_packets += 1  # one that was begun, and nothing can be found behind it
         tally.n_lost += 1
+    if drain is not None:
+        yield drain
 
 
 class _Tally:
@@ -182,7 +192,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.n_packets = self.n_lost = 0
-        self._n_seen = self._n_bytes = self._n_lost_bytes = 0
+        self._n_bytes = self._n_lost_bytes = 0
         self._start_s: float | None = None
         self._end_s = 0.0
 
@@ -190,11 +200,8 @@ class _Tally:
         return f"{self.n_lost:,} of {self.n_packets:,} packets"
 
     def count(self, packet: av.Packet) -> None:
-        self.n_packets += packet.size > 0  # an empty one tells the decoder that the file ends
+        self.n_packets += packet.size > 0
         self._n_bytes += packet.size
-        self._n_seen += 1
-        if self._n_seen > _MAX_PACKETS:
-            raise AudioError(f"The file is cut into more than {_MAX_PACKETS:,} packets; no track needs so many")
 
     def reach(self, frame: av.AudioFrame) -> None:
         start_s = frame.time
