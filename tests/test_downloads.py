@@ -551,6 +551,15 @@ def test_a_part_of_another_version_is_thrown_away(broken_off, fetch, server):
     assert fetch("/a") == b"another song"
 
 
+def test_a_part_that_another_link_has_led_to_is_thrown_away_though_the_version_has_the_same_name(
+    broken_off, fetch, server
+):
+    broken_off()
+    server.answers["/mended"] = lambda answer: answer.send_file(SONG[::-1])
+
+    assert fetch("/mended") == SONG[::-1]
+
+
 def test_a_server_that_knows_no_such_range_is_asked_for_all(broken_off, fetch, server):
     broken_off()
     server.answers["/a"] = lambda answer: (

@@ -89,7 +89,7 @@ class Downloader:
         """
         token = _ends_at.set(time.monotonic() + self._rules.total_s)
         try:
-            with Part(path) as part:
+            with Part(path, url) as part:
                 return self._fetch(parse_link(url, self._rules), part, known)
         finally:
             _ends_at.reset(token)

@@ -39,14 +39,14 @@ class Version:
 
 
 class Part:
-    """The bytes of one file, of one version, which is noted in a file beside it.
+    """The bytes that a link led to, of one version; both are noted in a file beside it.
 
     The note is written before the first byte and removed before bytes are dropped, so the two belong together at
     whatever moment the process is killed. The lock ends with its process, too.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, url: str) -> None:
+        self.path, self._url = path, url
         self._note = path.with_suffix(".json")
 
     def __enter__(self) -> Part:
@@ -84,7 +84,7 @@ class Part:
         self._file.seek(0)
         self._version = version
         if version.if_range:
-            self._note.write_text(json.dumps(asdict(version)))
+            self._note.write_text(json.dumps({"url": self._url, **asdict(version)}))
 
     def go_on(self, headers: Mapping[str, str]) -> int | None:
         """Check that a 206 brings what is missing; how large the whole is, where the server says so."""
@@ -104,6 +104,8 @@ class Part:
 
     def _read_note(self) -> Version:
         try:
-            return Version(**json.loads(self._note.read_text()))
-        except (FileNotFoundError, ValueError, TypeError):  # never written, or not to its end
+            note = json.loads(self._note.read_text())
+            # Another link may lead to another file with the same date, and servers make their ETags of date and length.
+            return Version(note["etag"], note["last_modified"]) if note["url"] == self._url else Version()
+        except (FileNotFoundError, ValueError, LookupError, TypeError):  # never written, or not to its end
             return Version()
