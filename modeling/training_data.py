@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from django.db.models import Q
 from numpy.typing import NDArray
 
 from annotations import consensus
@@ -15,6 +16,7 @@ from annotations.models import Annotation, Decision, Track
 from energyapp.jobs.claims import JobRefused
 from modeling.core.dataset import Dataset
 from modeling.core.feature_sets import FEATURE_SETS
+from modeling.feature_queue import computable_sets
 from modeling.models import FeatureVector
 
 MIN_TRACKS = 20
@@ -26,6 +28,10 @@ MIN_SET_COVERAGE = 0.9
 
 class NotEnoughLabels(JobRefused):
     """There is too little to learn from; the message says what is missing."""
+
+
+class FeaturesOutOfDate(JobRefused):
+    """Features are being computed anew: a model of the few that are done would withdraw the flags of all the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +91,12 @@ def read_training_data() -> TrainingData:
     ------
     NotEnoughLabels
         Fewer than MIN_TRACKS labelled tracks have features, or all are by one artist.
+    FeaturesOutOfDate
+        Too many labelled tracks have an older version of a feature set and not yet the current one.
     """
     annotations = list(Annotation.objects.for_training())
     labelled = {annotation.track_id for annotation in annotations}
+    _refuse_out_of_date(labelled)
     vectors = _vectors_by_set()
     keys = choose_feature_sets({key: set(of_track) for key, of_track in vectors.items()}, labelled)
     covered = sorted(set.intersection(*(set(vectors[key]) for key in keys))) if keys else []
@@ -107,6 +116,20 @@ def read_training_data() -> TrainingData:
         rows=rows,
         n_left_out=len(labelled) - len(rows),
     )
+
+
+def _refuse_out_of_date(labelled: set[int]) -> None:
+    """The vector of an older version goes when that of the current one comes, or cannot be computed."""
+    older = Q(pk__in=[])
+    for wanted in computable_sets():
+        older |= Q(feature_set__startswith=f"{wanted.name}@") & ~Q(feature_set=wanted.key)
+    vectors = FeatureVector.objects.filter(older, track__in=Track.objects.playable())
+    n = len(labelled.intersection(vectors.values_list("track_id", flat=True)))
+    if len(labelled) - n < MIN_SET_COVERAGE * len(labelled):
+        raise FeaturesOutOfDate(
+            f"{n} of {len(labelled)} labelled tracks wait for features of a new version. Workers compute them "
+            "(at once: manage.py compute_features); train when that is done."
+        )
 
 
 def choose_feature_sets(tracks_of_set: dict[str, set[int]], labelled: set[int]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from modeling.core import artifacts
 from modeling.core.dataset import Dataset, in_evaluation_slice
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.models import FeatureVector, Prediction, Promotion, TrainingRun
-from modeling.training_data import NotEnoughLabels, choose_feature_sets, read_training_data
+from modeling.training_data import FeaturesOutOfDate, NotEnoughLabels, choose_feature_sets, read_training_data
 from tests.factories import (
     AdminFactory,
     AnnotationFactory,
@@ -210,6 +210,18 @@ def test_too_few_labels_fail_the_job_with_a_sentence():
     assert job.status == Job.Status.FAILED
     assert "3 tracks are labelled and 0 of them have features; training needs 20" in job.message
     assert "Traceback" in job.error
+
+
+def test_while_features_are_computed_anew_nothing_is_trained_on_the_few_that_are_done(library):
+    signal, labelled = FEATURE_SETS["signal"], list(Track.objects.order_by("pk"))
+    for track in labelled[:7]:
+        track.feature_vectors.create(feature_set=f"{signal.name}@{signal.version - 1}", values=b"old")
+    with pytest.raises(FeaturesOutOfDate, match="7 of 60 labelled tracks wait for features of a new version"):
+        read_training_data()
+
+    labelled[0].feature_vectors.filter(feature_set__startswith="signal@").delete()  # as when the current one comes
+
+    assert len(read_training_data().track_ids) == 60
 
 
 def test_a_failed_training_leaves_no_half_results(library, monkeypatch):
