@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from modeling.core import containers
 from modeling.core.audio import duration_s
-from modeling.core.mixdown import MAX_DURATION_S, AnotherSound, AudioError, Mixdown
+from modeling.core.damage import Tally
+from modeling.core.mixdown import AnotherSound, AudioError, Mixdown
 
 MAX_FILE_BYTES = 50 * 2**20
 MIN_DURATION_S = 1.0
@@ -34,14 +35,8 @@ SILENCE_RMS = 1e-4
 _MAX_PACKETS = 500_000
 """15 minutes of the shortest Opus packets (2.5 ms) are 360,000; 50 MB of empty ones would keep a worker for minutes."""
 
-_MAX_LOST = 10_000
-"""15 minutes of MP3 have 35,000: what has lost so many is a trap, each costs an exception."""
-
-_CLOCK_JITTER_S = 0.05
-"""Timestamps of whole files jump by up to 10 ms."""
-
-_PADDING_S = 0.1
-"""Some headers count what the encoder put before and behind the sound, two frames of 2,048 at most."""
+_PRELUDE_PACKETS = 20
+"""May be of another kind than the rest: AAC that doubles its rate says so late, an MP3 can begin with another's end."""
 
 _DECODERS = (
     *("aac", "alac", "flac", "mp2", "mp2float", "mp3", "mp3float", "opus", "vorbis"),
@@ -94,7 +89,7 @@ def load(path: Path | str) -> Recording:
             _File(content), mode="r", format=container_format, options=_OPTIONS, metadata_errors="replace"
         ) as container:
             recording = _decoded(container, content)
-    except (av.FFmpegError, ValueError) as error:
+    except av.FFmpegError as error:
         found = f"The {container_format.upper()} file is damaged or incomplete"
         raise AudioError(f"{found}: its parts cannot be found") from error
     _check_waveform(recording.waveform)
@@ -132,17 +127,8 @@ class _File(io.BytesIO):
 
 
 def _decoded(container: av.container.InputContainer, content: bytes) -> Recording:
-    stream = _sound(container)
-    mixdown, tally = None, _Tally()
-    for packet in _packets(container, stream, tally):
-        tally.count(packet)
-        try:
-            for frame in packet.decode():
-                mixdown = mixdown or Mixdown(frame)
-                tally.reach(frame)
-                mixdown.add(frame)
-        except (av.FFmpegError, AnotherSound):
-            tally.lose(packet)
+    tally = Tally()
+    mixdown = _mixdown(container, tally)
     if mixdown is None:
         raise AudioError(f"The file holds no sound, or none that can be decoded; {containers.EXPECTED}")
     damage = tally.damage(
@@ -153,6 +139,26 @@ def _decoded(container: av.container.InputContainer, content: bytes) -> Recordin
     if damage and tally.n_lost > tally.n_packets / 2:
         raise AudioError(f"{tally} could not be decoded: the file is damaged, or no audio file")
     return Recording(mixdown.waveform(), damage)
+
+
+def _mixdown(container: av.container.InputContainer, tally: Tally) -> Mixdown | None:
+    mixdown = None
+    for packet in _packets(container, _sound(container), tally):
+        tally.count(packet)
+        try:
+            for frame in packet.decode():
+                if mixdown is None or (tally.n_packets <= _PRELUDE_PACKETS and not mixdown.fits(frame)):
+                    mixdown = Mixdown(frame)
+                tally.reach(frame)
+                mixdown.add(frame)
+        except AnotherSound:
+            tally.lose(packet)
+            tally.is_mixed = True
+        except MemoryError:
+            raise  # FFmpeg's too is one of its errors, and says nothing about the packet
+        except av.FFmpegError:
+            tally.lose(packet)
+    return mixdown
 
 
 def _sound(container: av.container.InputContainer) -> av.AudioStream:
@@ -168,7 +174,7 @@ def _sound(container: av.container.InputContainer) -> av.AudioStream:
 
 
 def _packets(
-    container: av.container.InputContainer, stream: av.AudioStream, tally: _Tally
+    container: av.container.InputContainer, stream: av.AudioStream, tally: Tally
 ) -> Iterator[av.Packet[av.AudioStream]]:
     """The packets, and at last an empty one, which makes the decoder give up what it holds back."""
     drain = None
@@ -185,67 +191,6 @@ def _packets(
         tally.n_lost += 1
     if drain is not None:
         yield drain
-
-
-class _Tally:
-    """What became of a file's packets."""
-
-    def __init__(self) -> None:
-        self.n_packets = self.n_lost = 0
-        self._n_bytes = self._n_lost_bytes = 0
-        self._start_s: float | None = None
-        self._end_s = 0.0
-
-    def __str__(self) -> str:
-        return f"{self.n_lost:,} of {self.n_packets:,} packets"
-
-    def count(self, packet: av.Packet) -> None:
-        self.n_packets += packet.size > 0
-        self._n_bytes += packet.size
-
-    def reach(self, frame: av.AudioFrame) -> None:
-        start_s = frame.time
-        if start_s is not None:
-            self._start_s = start_s if self._start_s is None else self._start_s
-            self._end_s = start_s + frame.samples / frame.sample_rate
-
-    def lose(self, packet: av.Packet) -> None:
-        self.n_lost += packet.size > 0
-        self._n_lost_bytes += packet.size
-        if self.n_lost > _MAX_LOST:
-            raise AudioError(f"{self} could not be decoded: the file is damaged, or no audio file")
-
-    def damage(self, decoded_s: float, *, promised_s: float | None, lacks_end: bool) -> str:
-        """What is missing beside the seconds that could be decoded, as `Recording.damage` says it."""
-        if promised_s and decoded_s >= promised_s and not lacks_end:
-            return ""  # what could not be decoded was no sound, but a tag
-        lost_s = self._lost_s(decoded_s)
-        end_s = decoded_s + lost_s
-        sentences = []
-        if self.n_lost:
-            sentences.append(f"{self} could not be decoded (about {_seconds(lost_s)})")
-        elif lost_s > _CLOCK_JITTER_S:
-            sentences.append(f"About {_seconds(lost_s)} are missing in the middle")
-        if promised_s and promised_s - end_s > max(_PADDING_S, lost_s):  # what is lost is an estimate
-            sentences.append(f"The file ends after {_seconds(end_s)}; its header promises {_seconds(promised_s)}")
-        elif lacks_end:
-            sentences.append(f"The file has no mark at its end, after {_seconds(end_s)}: it was probably cut off")
-        return ". ".join(sentences)
-
-    def _lost_s(self, decoded_s: float) -> float:
-        """The largest of three estimates: each misses what another sees.
-
-        The clock of the frames goes on over what is damaged, except in MP3 and AAC, where noise swallows the packets
-        behind it. A packet that swallowed others is large. A last one that was cut off is small.
-        """
-        by_clock = self._end_s - (self._start_s or 0.0) - decoded_s
-        by_bytes = decoded_s * self._n_lost_bytes / max(self._n_bytes - self._n_lost_bytes, 1)
-        by_count = decoded_s * self.n_lost / max(self.n_packets - self.n_lost, 1)
-        return max(by_clock if by_clock < MAX_DURATION_S else 0.0, by_bytes, by_count)
-
-
-def _seconds(duration_s: float) -> str:
-    return f"{duration_s:,.{1 if duration_s >= 1 else 2}f} s"
 
 
 def _check_waveform(waveform: NDArray[np.float32]) -> None:

@@ -52,8 +52,11 @@ class Mixdown:
     def duration_s(self) -> float:
         return self._gathered.samples_written / self._rate_hz
 
+    def fits(self, frame: av.AudioFrame) -> bool:
+        return _sound(frame) == self._sound
+
     def add(self, frame: av.AudioFrame) -> None:
-        if _sound(frame) != self._sound:  # the fifo would read channels that are not there
+        if not self.fits(frame):  # the fifo would read channels that are not there
             raise AnotherSound
         frame.pts = None  # the fifo takes no clock that jumps
         self._gathered.write(frame)

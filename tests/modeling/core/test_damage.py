@@ -106,6 +106,23 @@ def test_a_file_that_is_mostly_noise_is_refused(tmp_path, whole):
         loaded(tmp_path / "noise.m4a", content[: -len(noise)] + noise)
 
 
+def test_what_was_appended_in_another_sample_rate_is_left_out_and_said(tmp_path, whole):
+    WRITERS["mp3"](tmp_path / "other", music(2, rate_hz=22_050), 22_050)
+
+    recording = loaded(tmp_path / "two.mp3", whole("mp3") + (tmp_path / "other").read_bytes())
+
+    assert duration_s(recording.waveform) == pytest.approx(SECONDS, abs=0.1)
+    assert re.match(r"\d\d of 49\d packets could not be decoded", recording.damage)
+
+
+def test_scraps_of_another_sound_at_the_beginning_do_not_decide_what_the_file_is(tmp_path, whole):
+    WRITERS["mp3"](tmp_path / "other", music(2, rate_hz=22_050), 22_050)
+
+    recording = loaded(tmp_path / "two.mp3", (tmp_path / "other").read_bytes()[:1_000] + whole("mp3"))
+
+    assert duration_s(recording.waveform) == pytest.approx(SECONDS, abs=0.1)
+
+
 # ---- What is no damage
 
 
