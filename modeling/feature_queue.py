@@ -16,8 +16,8 @@ from modeling.models import FeatureVector
 
 # A message that a worker has not answered for so long is lost.
 REQUEUE_AFTER = dt.timedelta(minutes=10)
-# Fewer than two cores work off in that time: what only waits for its turn would be sent again and again.
-MAX_UNDER_WAY = 200
+# A core works off as many whole songs in that time, at half a second each: what only waits for its turn is not lost.
+MAX_UNDER_WAY = 500
 
 
 def computable_sets() -> list[FeatureSet]:

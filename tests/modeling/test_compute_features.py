@@ -92,7 +92,7 @@ def test_it_computes_what_is_missing_and_says_what_cannot_be_used():
     good, text, song = *waiting_tracks(2), track_with_audio(audio_state="waiting", duration_s=66)
     Path(text.audio.path).write_text("These are my lyrics.\n" * 100)
 
-    lines = run("--workers", "2")
+    lines = run("--workers", "1")
 
     assert lines[0].startswith("Done: 3 of 3 tracks in ")
     assert lines[0].endswith(" a second), 1 failed.")
@@ -135,7 +135,7 @@ def test_a_wrong_option_is_one_line(options, problem):
 
 def test_killed_in_the_middle_it_is_finished_by_two_at_once_without_doing_anything_again(start):
     tracks = waiting_tracks(40)
-    victim = start("--workers", "2")
+    victim = start("--workers", "1")
     wait_until(lambda: n_ready() >= 5, timeout_s=PATIENCE_S, what="the first five tracks")
     victim.kill()
     before = vectors()
@@ -152,7 +152,7 @@ def test_killed_in_the_middle_it_is_finished_by_two_at_once_without_doing_anythi
 
 def test_ctrl_c_finishes_the_tracks_under_way_and_says_how_to_go_on(start):
     waiting_tracks(60)
-    process = start("--workers", "2")
+    process = start("--workers", "1")
     wait_until(n_ready, timeout_s=PATIENCE_S, what="the first track")
 
     os.killpg(process.popen.pid, signal.SIGINT)
