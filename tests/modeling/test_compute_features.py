@@ -185,6 +185,14 @@ def test_a_process_that_is_killed_costs_its_track_and_is_replaced(start):
     assert begun.filter(audio_state="waiting").exists()  # the next run tries it again
 
 
+def test_a_process_that_is_overdue_is_stopped(monkeypatch):
+    (endless,) = waiting_tracks(1, duration_s=890)
+    monkeypatch.setattr(feature_workers, "TIME_LIMIT_S", 0.1)
+
+    assert run("--workers", "1")[-1] == f"  {endless.uri}: It took too long, and its process was stopped."
+    assert states() == ["waiting"]
+
+
 def test_processes_that_only_die_are_not_replaced_for_ever(monkeypatch):
     waiting_tracks(1)
     monkeypatch.setenv("ENERGYAPP_DATABASE_URL", "sqlite:////nowhere/db.sqlite3")
