@@ -25,7 +25,6 @@ from modeling.core.convnet_weights import load, models_folder
 if TYPE_CHECKING:
     from modeling.core.convnet_graph import Net
 
-N_FEATURES = 160
 MIN_SAMPLES = 81_665
 """320 frames (5.1 s): with fewer, nothing is left of the time axis after the poolings. Shorter waveforms are looped."""
 

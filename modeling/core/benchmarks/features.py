@@ -31,7 +31,7 @@ from modeling.core.feature_sets import FEATURE_SETS
 N_PROCESSES = (1, 2)
 _REPEATS = 3
 _MIN_CLIPS_A_RUN = 80
-_START_TIMEOUT_S = 120
+_START_TIMEOUT_S = 300  # TensorFlow takes seconds, on a busy machine a minute
 _TOLERANCE = 1e-3
 """Of the largest feature. Decoders differ by a tenth of it; another net, window or filter by much more than it."""
 
