@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from uuid import uuid4
 
 from django.core.files import File
 from django.core.files.storage import default_storage
@@ -12,10 +13,10 @@ def store_audio(path: Path) -> tuple[str, str]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         name = f"audio/{digest[:2]}/{digest}{path.suffix.lower()[:6]}"
-        # A copy that was interrupted has the name but not the bytes.
-        if default_storage.exists(name) and default_storage.size(name) != file.tell():
-            default_storage.delete(name)
-        if not default_storage.exists(name):
+        # A copy of former versions that was interrupted has the name but not the bytes.
+        if not default_storage.exists(name) or default_storage.size(name) != file.tell():
             file.seek(0)
-            name = default_storage.save(name, File(file))
+            # It gets its name when all of it is there: another worker may be storing the same bytes at this moment.
+            part = default_storage.save(f"{name}.{uuid4().hex}", File(file))
+            Path(default_storage.path(part)).replace(default_storage.path(name))
     return name, digest
