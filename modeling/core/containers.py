@@ -32,11 +32,11 @@ _BEGINNINGS = {
 _CHUNKS = {
     # Where the first chunk lies, how its name and size are written, and to how many bytes sizes are rounded up.
     "wav": (12, "<4sI", 2),
-    "caf": (8, ">4sq", 1),
+    "caf": (8, ">4sQ", 1),
 }
 _MAX_CHUNKS = 1_000
-_STREAMED_WAV_BYTES = 0x7FFF_0000
-"""Who writes a WAV without seeking back leaves a size of zero, or one from here on, which promises nothing."""
+_STREAMED_BYTES = 0x7FFF_0000
+"""Who writes a file without seeking back leaves a size of zero, or one from here on, which promises nothing."""
 _MAX_PROMISE_S = 24 * 3600
 
 
@@ -110,6 +110,6 @@ def _claimed_share(content: bytes, container_format: str) -> float:
         name, n_bytes = struct.unpack_from(layout, content, position)
         position += struct.calcsize(layout)
         if name == b"data":
-            return max(1.0, n_bytes / (len(content) - position)) if n_bytes < _STREAMED_WAV_BYTES else 1.0
+            return max(1.0, n_bytes / (len(content) - position)) if n_bytes < _STREAMED_BYTES else 1.0
         position += n_bytes + -n_bytes % alignment
     return 1.0

@@ -102,6 +102,10 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: path.write_bytes(hostile.id3(b"APIC", b"\0image/png\0\3\0" + bytes(40 * 10**6)) + sound("mp3")),
         TWO_SECONDS,
     ),
+    "tag that is no text.mp3": (
+        lambda path: path.write_bytes(hostile.id3(b"TIT2", b"\3\xff\xfe\xfa\xf0") + sound("mp3")),
+        TWO_SECONDS,
+    ),
     "a million boxes.m4a": (
         lambda path: path.write_bytes(sound("m4a")[:24] + b"\0\x7a\x12\0moov" * 10**6),
         DAMAGED,
