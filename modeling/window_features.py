@@ -115,11 +115,12 @@ def are_missing(track: Track, feature_set: FeatureSet) -> bool:
 
 
 def tracks_without(feature_sets: Iterable[FeatureSet]) -> Iterator[int]:
-    """Ids of the playable tracks that have windows missing; reads the files of every long one."""
+    """Ids of the playable tracks that have a set, and windows of it missing; reads the files of every long one."""
     wanted = list(feature_sets)
     long = Track.objects.playable().filter(duration_s__gt=audio.FEATURE_WINDOW_S)
     for track in long.only("sha256", "duration_s").iterator():
-        if any(are_missing(track, feature_set) for feature_set in wanted):
+        had = track.feature_vectors.exclude(values=b"").values_list("feature_set", flat=True)
+        if any(each.key in had and are_missing(track, each) for each in wanted):
             yield track.pk
 
 

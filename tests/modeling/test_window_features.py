@@ -85,6 +85,14 @@ def test_windows_that_were_deleted_are_computed_again_and_the_vector_is_left_alo
     assert not list(window_features.tracks_without([LEVEL]))
 
 
+def test_windows_of_a_set_that_cannot_be_computed_are_not_missing(settings, tmp_path):
+    settings.WINDOWS_DIR = tmp_path
+    track = TrackFactory(duration_s=65.0)
+    track.feature_vectors.create(feature_set=LEVEL.key, values=b"")
+
+    assert not list(window_features.tracks_without([LEVEL]))
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-3])
 
