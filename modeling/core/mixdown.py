@@ -79,7 +79,7 @@ class Mixdown:
             np.frombuffer(memoryview(plane), self._dtype).reshape(block.samples, -1)
             for plane in block.planes[: self._n_planes]
         ]
-        mono = _mean([channel for plane in planes for channel in plane.T])
+        mono = _mean(planes)
         _check(mono)
         self._put(self._resampler.resample_chunk(mono))
 
@@ -93,19 +93,23 @@ def _sound(frame: av.AudioFrame) -> tuple[int, int, str]:
     return frame.sample_rate, frame.layout.nb_channels, frame.format.name
 
 
-def _mean(channels: list[NDArray]) -> NDArray[np.float32]:
-    """Mean of the channels; full scale, of whole numbers too, is 1."""
-    dtype = channels[0].dtype
+def _mean(planes: list[NDArray]) -> NDArray[np.float32]:
+    """Mean of the channels, of which each plane, shape (n_frames, n_channels), holds one or all; full scale is 1."""
+    dtype = planes[0].dtype
     full_scale = 1 if dtype.kind == "f" else 2 ** (8 * dtype.itemsize - 1)
     with np.errstate(over="ignore", invalid="ignore"):  # `_check` finds what comes of it
-        # One by one: `mean` over channels that take turns costs as much as decoding an MP3.
-        total = channels[0].astype(np.float32)
-        for channel in channels[1:]:
-            total += channel
-        if dtype == np.uint8:
-            total -= 128 * len(channels)
-        total *= 1 / (len(channels) * full_scale)
-    return total
+        total = _sum(planes[0])
+        for plane in planes[1:]:
+            total += plane[:, 0]
+        total *= 1 / (sum(plane.shape[1] for plane in planes) * full_scale)
+    return total - 1 if dtype == np.uint8 else total
+
+
+def _sum(plane: NDArray) -> NDArray[np.float32]:
+    if plane.shape[1] == 1:
+        return plane[:, 0].astype(np.float32)
+    # A product: `sum` and `mean` over so short an axis cost as much as decoding an MP3.
+    return plane.astype(np.float32, copy=False) @ np.ones(plane.shape[1], np.float32)
 
 
 def _check(mono: NDArray[np.float32]) -> None:
