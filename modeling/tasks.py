@@ -9,8 +9,8 @@ from modeling.worker_limits import SOFT_TIME_LIMIT_S, TIME_LIMIT_S, limit_memory
 
 @worker_process_init.connect
 def limit_memory_of_features(**kwargs) -> None:
-    """Files come from strangers. Training reads our own arrays, and takes what they take."""
-    if "train" not in current_app.amqp.queues.consume_from:
+    """Files come from strangers. Training reads our own arrays, and fetching wants room for its threads."""
+    if "features" in current_app.amqp.queues.consume_from:
         limit_memory()
 
 

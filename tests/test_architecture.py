@@ -22,7 +22,19 @@ from django.test import RequestFactory, Client
 Client().get("/log-in/")
 print(sorted({name.split(".")[0] for name in sys.modules} & {%s}))
 """
-NUMERIC_STACK = ["tensorflow", "keras", "xgboost", "librosa", "sklearn", "pandas", "scipy", "h5py", "soundfile", "av"]
+NUMERIC_STACK = [
+    "tensorflow",
+    "keras",
+    "xgboost",
+    "librosa",
+    "sklearn",
+    "pandas",
+    "scipy",
+    "h5py",
+    "soundfile",
+    "av",
+    "openvino",
+]
 
 
 def test_the_web_process_loads_nothing_of_the_numeric_stack():

@@ -23,9 +23,15 @@ from annotations.models import LEVELS, MAX_LEVEL, MIN_LEVEL, Annotation, Genre, 
 BATCH_SIZE = 500
 MAX_AUDIO_BYTES = 50 * 2**20  # the decoder's limit too: modeling.core.audio
 MAX_STORE_TRIES = 3
-_COMPLETED = ["title", "artist", "preview_url", "audio", "sha256", "audio_state", "audio_problem"]
-# A link that was mended replaces one that led nowhere; a track that has its audio keeps it.
-_WANTING_A_LINK = {Track.AudioState.NONE, Track.AudioState.NOT_FETCHED, Track.AudioState.UNREACHABLE}
+_COMPLETED = [
+    *("title", "artist", "preview_url", "audio", "sha256", "audio_state", "audio_problem"),
+    *("features_attempts", "features_queued_at"),
+]
+# Audio never changes: a better file or link replaces only what could not be had or used.
+_WANTING_AUDIO = {
+    *(Track.AudioState.NONE, Track.AudioState.NOT_FETCHED),
+    *(Track.AudioState.UNREACHABLE, Track.AudioState.BAD),
+}
 # Name in the media storage and sha256, by the path it was copied from.
 StoredAudio = dict[Path, tuple[str, str]]
 # The file that a `track_preview_url` without a scheme names; raises RowRefused.
@@ -243,9 +249,8 @@ def _store(batch: list[TrackRow], store: Callable[[list[TrackRow], StoredAudio],
 
 def _store_new_audio(batch: list[TrackRow]) -> StoredAudio:
     """Copy the files of tracks that have no audio yet."""
-    have_audio = set(
-        Track.objects.filter(uri__in={row.uri for row in batch}).exclude(audio="").values_list("uri", flat=True)
-    )
+    of_batch = Track.objects.filter(uri__in={row.uri for row in batch})
+    have_audio = set(of_batch.exclude(audio_state__in=_WANTING_AUDIO).values_list("uri", flat=True))
     wanted = {row.audio for row in batch if row.audio and row.uri not in have_audio}
     return {path: store_audio(path) for path in sorted(wanted)}
 
@@ -296,18 +301,23 @@ def _complete(track: Track, row: TrackRow, stored: StoredAudio) -> bool:
         if not getattr(track, name) and (value := getattr(row, name)):
             setattr(track, name, value)
             changed = True
-    if row.audio and not track.audio:
-        track.audio, track.sha256 = stored[row.audio]
-        _look_for_audio(track, row, Track.AudioState.WAITING)
+    if track.audio_state not in _WANTING_AUDIO:
+        return changed
+    # Not stored: the track has come to want audio only since the files of the batch were copied.
+    file = row.audio and stored.get(row.audio)
+    if file and file != (track.audio.name, track.sha256):
+        _look_for_audio(track, row, Track.AudioState.WAITING, *file)
         changed = True
-    elif row.preview and not row.audio and track.audio_state in _WANTING_A_LINK and track.preview_url != row.preview:
+    elif row.preview and not row.audio and track.preview_url != row.preview:
         _look_for_audio(track, row, Track.AudioState.NOT_FETCHED)
         changed = True
     return changed
 
 
-def _look_for_audio(track: Track, row: TrackRow, state: Track.AudioState) -> None:
+def _look_for_audio(track: Track, row: TrackRow, state: Track.AudioState, audio: str = "", sha256: str = "") -> None:
     track.preview_url, track.audio_state, track.audio_problem = row.preview, state, ""
+    track.audio, track.sha256 = audio, sha256
+    track.features_attempts, track.features_queued_at = 0, None
 
 
 def _store_genres(batch: list[TrackRow], tracks: dict[str, Track]) -> None:

@@ -54,10 +54,13 @@ FIRST_WAIT_S, WAIT_FACTOR, LONGEST_WAIT_S = 30, 5, 6 * 60 * 60
 ORPHANED_AFTER = dt.timedelta(hours=1)
 
 
+@transaction.atomic
 def try_again(tracks: QuerySet[Track]) -> int:
     """Fetch the previews among these that could not be had or not be used, from the first attempt on; how many."""
     failed = [Track.AudioState.UNREACHABLE, Track.AudioState.BAD]
-    return tracks.filter(audio_state__in=failed, preview_url__istartswith="https://").update(
+    wanted = tracks.filter(audio_state__in=failed, preview_url__istartswith="https://")
+    _lock(wanted)
+    return wanted.update(
         audio_state=Track.AudioState.NOT_FETCHED, audio_problem="", features_queued_at=None, features_attempts=0
     )
 
@@ -311,8 +314,15 @@ def _end(fetch: PreviewFetch, **facts: str) -> None:
 
 @transaction.atomic
 def _give_up_host(name: str, reason: str) -> None:
-    _mark_unreachable(Track.objects.filter(preview_fetch__host=name), reason)
+    wanted = Track.objects.filter(preview_fetch__host=name)
+    _lock(wanted)
+    _mark_unreachable(wanted, reason)
     PreviewFetch.objects.filter(host=name).delete()
+
+
+def _lock(tracks: QuerySet[Track]) -> None:
+    """In the order in which an import locks them: otherwise the two could wait for each other."""
+    list(tracks.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
 
 
 def _mark_unreachable(tracks: QuerySet[Track], reason: str) -> None:

@@ -14,6 +14,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from annotations.intake.audio_kinds import audio_suffix, describe
@@ -30,6 +31,8 @@ MAX_TABLE_BYTES = 200 * MB
 PART_SUFFIX = ".part"
 # An upload that nobody finishes is removed after this.
 PATIENCE = timedelta(days=1)
+# After this nobody is expected to import again what failed; the files may be sent again.
+PATIENCE_WITH_FAILED = timedelta(days=7)
 
 
 class UploadRefused(Exception):
@@ -90,7 +93,8 @@ def remove_stale_uploads() -> None:
     for upload in Upload.objects.filter(job=None, created_at__lt=timezone.now() - PATIENCE):
         shutil.rmtree(upload.folder, ignore_errors=True)
         upload.delete()
-    for upload in Upload.objects.filter(job__status=Job.Status.SUCCEEDED):
+    given_up = Q(job__status=Job.Status.FAILED, job__finished_at__lt=timezone.now() - PATIENCE_WITH_FAILED)
+    for upload in Upload.objects.filter(Q(job__status=Job.Status.SUCCEEDED) | given_up):
         shutil.rmtree(upload.audio_folder, ignore_errors=True)
     for part in settings.UPLOADS_DIR.glob(f"*{PART_SUFFIX}"):
         with suppress(FileNotFoundError):  # its request has ended in this moment

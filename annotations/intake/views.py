@@ -149,8 +149,8 @@ def refused_rows(request: Request, pk: UUID) -> HttpResponseBase:
 @require_POST
 @may_import
 def try_again(request: Request) -> HttpResponse:
-    """Fetch the previews again that could not be fetched."""
-    n_tracks = previews.try_again(Track.objects.filter(audio_state=Track.AudioState.UNREACHABLE))
+    """Fetch the previews again that could not be fetched, or were no audio."""
+    n_tracks = previews.try_again(Track.objects.all())
     messages.success(request, f"Previews that are tried again: {n_tracks:,}.")
     return redirect("imports")
 

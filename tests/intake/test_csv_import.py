@@ -561,3 +561,19 @@ def test_a_mended_link_of_a_preview_that_waits_for_its_turn_asks_the_new_server(
     previews.take_up_wanted_tracks()
 
     assert [fetch.host_id for fetch in PreviewFetch.objects.all()] == ["new.example.org:443"]
+
+
+@pytest.mark.parametrize("better", ["one.wav", "https://example.org/mended.mp3"])
+def test_a_track_whose_audio_cannot_be_used_takes_a_better_one(import_csv, audio_dir, better):
+    import_csv(",t:1,two.mp3,,,,", audio_dir=audio_dir)
+    Track.objects.update(audio_state=Track.AudioState.BAD, audio_problem="The track is silent", features_attempts=1)
+
+    same = import_csv(",t:1,two.mp3,,,,", audio_dir=audio_dir)
+    other = import_csv(f",t:1,{better},,,,", audio_dir=audio_dir)
+
+    track = Track.objects.get()
+    assert "0 completed" in same
+    assert "1 completed" in other
+    assert track.audio_state in {Track.AudioState.WAITING, Track.AudioState.NOT_FETCHED}
+    assert (track.audio_problem, track.features_attempts, track.preview_url) == ("", 0, better)
+    assert bool(track.audio) == better.endswith(".wav")

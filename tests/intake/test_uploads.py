@@ -23,7 +23,7 @@ from annotations.intake.models import Upload, UploadedFile
 from annotations.models import Annotation, Track
 from energyapp.jobs.models import Job
 from tests.conftest import logged_in
-from tests.factories import SucceededJobFactory, TrackFactory
+from tests.factories import JobFactory, SucceededJobFactory, TrackFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -361,6 +361,20 @@ def test_uploads_that_nobody_finished_are_removed_after_a_day(lead, media):
     assert new.audio_folder.exists()
     assert not imported.audio_folder.exists()
     assert (media / "uploads" / "being-sent.part").exists()
+
+
+def test_the_audio_of_a_failed_import_is_kept_for_a_week_in_which_it_can_be_imported_again(lead, media):
+    recent, old = (uploads.begin(uploaded_by=lead) for _ in range(2))
+    for each, days in ((recent, 6), (old, 8)):
+        send(each, "a.mp3", MP3)
+        failed_at = timezone.now() - timedelta(days=days)
+        job = JobFactory(kind="import", key=str(each.pk), status=Job.Status.FAILED, finished_at=failed_at)
+        Upload.objects.filter(pk=each.pk).update(job=job)
+
+    uploads.remove_stale_uploads()
+
+    assert recent.audio_folder.exists()
+    assert not old.audio_folder.exists()
 
 
 # ---- The pages
