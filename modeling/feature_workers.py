@@ -16,7 +16,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from types import FrameType
 
-from energyapp.serve.programs import ONE_THREAD
+from energyapp.serve.programs import KEEP_MEMORY, ONE_THREAD
 from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 from modeling.worker_limits import SOFT_TIME_LIMIT_S, TIME_LIMIT_S, limit_memory
 
@@ -82,7 +82,7 @@ class _Worker:
         self.connection, theirs = _afresh.Pipe()
         self.process = _afresh.Process(target=_serve, args=(theirs, self._feature_set_names), daemon=True)
         # Libraries read it when they are loaded, which is in the new process.
-        os.environ.update(ONE_THREAD)
+        os.environ.update({**ONE_THREAD, **KEEP_MEMORY})
         # Ctrl-C goes to the whole group; what becomes of the others is for this process to say. What is ignored stays so.
         interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:

@@ -35,7 +35,11 @@ _START_TIMEOUT_S = 300  # TensorFlow takes seconds, on a busy machine a minute
 _TOLERANCE = 1e-3
 """Of the largest feature. Decoders differ by a tenth of it; another net, window or filter by much more than it."""
 
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+# As the workers have it (energyapp.serve.programs), for the naive pipeline too.
+_ENVIRONMENT = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"),
+    **dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(128 * 2**20)),
+}
 _afresh = get_context("spawn")
 
 Prepare = Callable[[Path, Path], Path]
@@ -174,7 +178,7 @@ def measure(folder: Path, *, prepare: Prepare, n_clips: int | None, say: Say) ->
         If the weights are not installed.
     """
     convnet_weights.load()
-    with tempfile.TemporaryDirectory() as name, _one_thread():
+    with tempfile.TemporaryDirectory() as name, _as_in_a_worker():
         paths = _prepared(folder, Path(name), prepare=prepare, n_clips=n_clips, say=say)
         cpu_ms = _cpu_ms(paths, say)
         say("Whole pipelines at full speed, in one process and in two ...")
@@ -182,10 +186,10 @@ def measure(folder: Path, *, prepare: Prepare, n_clips: int | None, say: Say) ->
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _as_in_a_worker() -> Iterator[None]:
     """For the numeric libraries of processes started meanwhile, as the workers have it."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ.update(_ENVIRONMENT)
     try:
         yield
     finally:
