@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from annotations.intake.csv_rows import FileRefused, RefusedRows, Row, RowRefused, read_rows
 from annotations.models import Track
+from modeling.core.columns import Column
 from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 from modeling.models import FeatureVector
 from modeling.spotify.ids import spotify_id, tracks_by_spotify_id
@@ -29,6 +30,9 @@ FindTracks = Callable[[set[str]], dict[str, list[int]]]
 class FeatureImportCounts:
     rows: int = 0
     stored: int = 0
+    replaced: int = 0
+    """Rows whose tracks a later row of the file names again: that one counts."""
+
     refused: int = 0
 
 
@@ -43,15 +47,16 @@ def import_features(path: Path, *, feature_set: str, refused: RefusedRows) -> Fe
     wanted = FEATURE_SETS[feature_set]
     naming = _naming_column(path)
     find_tracks = _tracks_by_uri if naming == "track_uri" else _finder_by_spotify_id()
-    counts = FeatureImportCounts()
+    counts, seen = FeatureImportCounts(), set[tuple[int, ...]]()
     rows = iter(read_rows(path, required=(naming, *wanted.columns)))
     while batch := list(islice(rows, BATCH_SIZE)):
         tracks = find_tracks({row.cells.get(naming, "") for row in batch})
         values_of_rows = list(_checked(batch, wanted, naming, tracks, refused))
         store_vectors(wanted, {track_id: values for track_ids, values in values_of_rows for track_id in track_ids})
         counts.rows += len(batch)
-        counts.stored += len(values_of_rows)
-    counts.refused = refused.count
+        seen.update(tuple(track_ids) for track_ids, _ in values_of_rows)
+    counts.stored, counts.refused = len(seen), refused.count
+    counts.replaced = counts.rows - counts.stored - counts.refused
     return counts
 
 
@@ -105,14 +110,16 @@ def _track_ids(row: Row, naming: str, tracks: dict[str, list[int]]) -> list[int]
 
 
 def _values(row: Row, wanted: FeatureSet) -> NDArray[np.float32]:
-    return np.array([_number(column, row.cells[column]) for column in wanted.columns], dtype="<f4")
+    return np.array([_number(column, row.cells[column.name]) for column in wanted.documentation], dtype="<f4")
 
 
-def _number(column: str, cell: str) -> float:
+def _number(column: Column, cell: str) -> float:
     try:
         number = float(cell)
     except ValueError:
-        raise RowRefused(f"{column} is {cell[:40]!r}; expected a number") from None
+        raise RowRefused(f"{column.name} is {cell[:40]!r}; expected a number") from None
     if not abs(number) <= MAX_FLOAT32:  # NaN too
-        raise RowRefused(f"{column} is {cell[:40]!r}; expected a finite number of single precision")
+        raise RowRefused(f"{column.name} is {cell[:40]!r}; expected a finite number of single precision")
+    if column.limits and not column.limits.allow(number):
+        raise RowRefused(f"{column.name} is {cell[:40]!r}; expected {column.limits}")
     return number

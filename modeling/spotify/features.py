@@ -11,21 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotations.models import Track
+from modeling.core.columns import Column
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.imports import store_vectors
 from modeling.spotify.client import MAX_IDS, SpotifyClient
 from modeling.spotify.ids import tracks_by_spotify_id
 
 SPOTIFY = FEATURE_SETS["spotify"]
-
-# Where Spotify's documentation names no limits, ample ones: 20,000 real tracks have -56 to 4 dB and 0 to 241 BPM.
-_RANGES = dict.fromkeys(SPOTIFY.columns, (0, 1)) | {
-    "key": (-1, 11),  # semitones above C; -1: none was found
-    "loudness": (-100, 20),  # dB
-    "tempo": (0, 400),  # beats a minute
-    "time_signature": (0, 7),  # beats a bar
-}
-_WHOLE = {"key", "mode", "time_signature"}
 
 
 class TrackRefused(Exception):
@@ -73,17 +65,11 @@ def _values(entry: object, spotify_id: str) -> NDArray[np.float32]:
         raise TrackRefused("Spotify knows no audio features of it")
     if not isinstance(entry, dict) or entry.get("id") != spotify_id:
         raise TrackRefused(f"Spotify's answer in its place is {reprlib.repr(entry)}")
-    return np.array([_number(entry.get(column), column) for column in SPOTIFY.columns], dtype="<f4")
+    return np.array([_number(entry.get(column.name), column) for column in SPOTIFY.documentation], dtype="<f4")
 
 
-def _number(value: object, column: str) -> float:
-    (low, high), must_be_whole = _RANGES[column], column in _WHOLE
-    if (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)  # which is an int to Python
-        and low <= value <= high  # NaN is in no range
-        and not (must_be_whole and value % 1)
-    ):
+def _number(value: object, column: Column) -> float:
+    # A bool is an int to Python.
+    if isinstance(value, int | float) and not isinstance(value, bool) and column.limits and column.limits.allow(value):
         return float(value)
-    kind = "whole number" if must_be_whole else "number"
-    raise TrackRefused(f"{column} is {reprlib.repr(value)}; expected a {kind} from {low} to {high}")
+    raise TrackRefused(f"{column.name} is {reprlib.repr(value)}; expected {column.limits}")

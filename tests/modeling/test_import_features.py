@@ -47,13 +47,14 @@ def values_of(track, feature_set=SPOTIFY):
 
 
 def spotify_row(uri, *, start=0.0):
-    return [uri, *(start + i for i in range(len(SPOTIFY.columns)))]
+    """Every number is one that Spotify could have said; `start` is the danceability."""
+    return [uri, start, 0.5, 7, -6.5, 1, *[0.25] * 5, 128, 4]
 
 
 @pytest.mark.parametrize("name", list(FEATURE_SETS))
 def test_every_set_can_be_imported_by_the_names_of_its_columns(import_csv, name):
     columns, track = FEATURE_SETS[name].columns, TrackFactory()
-    numbers = [i / 8 for i in range(len(columns))]
+    numbers = [i % 2 for i in range(len(columns))]
 
     # Backwards, and with a column of somebody else's.
     header = [*reversed(columns), "popularity", "track_uri"]
@@ -67,20 +68,20 @@ def test_a_second_import_replaces_the_vector(import_csv):
     track = TrackFactory()
     import_csv([spotify_row(track.uri)])
 
-    import_csv([spotify_row(track.uri, start=100)])
+    import_csv([spotify_row(track.uri, start=0.5)])
 
-    assert values_of(track)[0] == 100
+    assert values_of(track)[0] == 0.5
     assert FeatureVector.objects.count() == 1
 
 
 def test_of_two_rows_for_a_track_the_later_counts_in_one_batch_and_in_two(import_csv, monkeypatch):
     track = TrackFactory()
-    rows = [spotify_row(track.uri, start=start) for start in (1, 2, 3)]
+    rows = [spotify_row(track.uri, start=start) for start in (0.25, 0.5, 0.75)]
 
     for batch_size in (2, 500):
         monkeypatch.setattr(imports, "BATCH_SIZE", batch_size)
-        assert import_csv(rows).startswith("3 rows: 3 spotify vectors stored, 0 refused.")
-        assert values_of(track)[0] == 3
+        assert import_csv(rows) == "3 rows: 1 spotify vectors stored, 2 replaced by a later row, 0 refused.\n"
+        assert values_of(track)[0] == 0.75
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,28 @@ def test_a_bad_number_is_told_and_stops_no_other_row(import_csv, refusals, cell,
     assert out.startswith("2 rows: 1 spotify vectors stored, 1 refused.\nRefused rows with their reasons: ")
     assert reason in refusals()[2]
     assert FeatureVector.objects.get().track == good
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "expected"),
+    [
+        ("danceability", "1.5", "a number from 0 to 1"),
+        ("valence", "-0.01", "a number from 0 to 1"),
+        ("loudness", "96", "a number from -100 to 20"),
+        ("tempo", "-1", "a number from 0 to 400"),
+        ("key", "6.5", "a whole number from -1 to 11"),
+        ("mode", "0.5", "a whole number from 0 to 1"),
+        ("time_signature", "12", "a whole number from 0 to 7"),
+    ],
+)
+def test_a_number_that_spotify_never_says_is_refused(import_csv, refusals, column, cell, expected):
+    row = spotify_row(TrackFactory().uri)
+    row[1 + SPOTIFY.columns.index(column)] = cell
+
+    import_csv([row])
+
+    assert refusals() == {2: f"{column} is '{cell}'; expected {expected}"}
+    assert not FeatureVector.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,9 @@ class Command(BaseCommand):
                 counts = import_features(file, feature_set=feature_set, refused=report)
         except FileRefused as problem:
             raise CommandError(str(problem)) from None
+        replaced = f"{counts.replaced} replaced by a later row, " if counts.replaced else ""
         self.stdout.write(
-            f"{counts.rows} rows: {counts.stored} {feature_set} vectors stored, {counts.refused} refused."
+            f"{counts.rows} rows: {counts.stored} {feature_set} vectors stored, {replaced}{counts.refused} refused."
         )
         if report.count:
             self.stdout.write(f"Refused rows with their reasons: {report.path}")
