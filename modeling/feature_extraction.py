@@ -37,7 +37,7 @@ def compute_features(track_id: int, feature_sets: Sequence[FeatureSet]) -> str:
     """
     track = Track.objects.defer("peaks").get(pk=track_id)
     if track.audio_state != Track.AudioState.WAITING and not _missing(track, feature_sets):
-        return ""
+        return _known_problem(track, feature_sets)
     if track.features_attempts >= MAX_ATTEMPTS:
         return _give_up(
             track,
@@ -59,9 +59,18 @@ def compute_features(track_id: int, feature_sets: Sequence[FeatureSet]) -> str:
         reason = _reason(problem)
     else:
         _store(track, facts, missing, rows)
-        return ""
+        return _known_problem(track, feature_sets)
     # Out here, where the exception no longer keeps alive what filled the memory.
     return _give_up(track, feature_sets, reason)
+
+
+def _known_problem(track: Track, feature_sets: Iterable[FeatureSet]) -> str:
+    """Of a track that is done with, perhaps by another worker: why it cannot be used, or which sets it goes without."""
+    if track.audio_state == Track.AudioState.BAD:
+        return track.audio_problem
+    failed = set(track.feature_vectors.filter(values=b"").values_list("feature_set", flat=True))
+    names = [feature_set.name for feature_set in feature_sets if feature_set.key in failed]
+    return f"It can be used, but {' and '.join(names)} could not be computed of it." if names else ""
 
 
 def _load(track: Track) -> Recording:

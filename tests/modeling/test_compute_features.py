@@ -15,6 +15,7 @@ from annotations.models import Track
 from modeling import feature_workers, worker_limits
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.feature_queue import computable_sets
+from modeling.management.commands import compute_features
 from modeling.models import FeatureVector
 from tests.audio_files import track_with_audio
 from tests.processes import ROOT, Process, database_url, wait_until
@@ -115,10 +116,40 @@ def test_it_does_as_many_tracks_and_only_the_sets_that_it_is_told_and_what_faile
     assert len(vectors()) == 3 * len(computable_sets())
 
 
+def test_what_fails_again_is_counted_with_its_reason_also_when_another_worker_was_first(monkeypatch):
+    text, *_ = tracks = waiting_tracks(2)
+    for track in tracks:
+        Path(track.audio.path).write_text("These are my lyrics.\n" * 100)
+    run("--workers", "1")
+
+    lines = run("--retry", "--workers", "1")
+    assert lines[0].startswith("Done: 2 of 2 tracks in ")
+    assert lines[0].endswith(", 2 failed.")
+    assert len(lines) == 3
+
+    # Between the list and the work a worker of the queue has tried the track: it is bad again.
+    monkeypatch.setattr(compute_features, "tracks_to_do", lambda feature_sets: [text.pk])
+    lines = run("--workers", "1")
+    assert lines[0].endswith(", 1 failed.")
+    assert lines[1].startswith(f"  {text.uri}: This is not an audio file that can be read")
+
+
+def test_a_set_that_cannot_be_computed_of_a_track_counts_as_failed(monkeypatch):
+    track = track_with_audio(duration_s=3)
+    for feature_set in computable_sets():
+        FeatureVector.objects.create(track=track, feature_set=feature_set.key, values=b"")
+    monkeypatch.setattr(compute_features, "tracks_to_do", lambda feature_sets: [track.pk])
+
+    lines = run("--set", "signal", "--workers", "1")
+
+    assert lines[0].endswith(", 1 failed.")
+    assert lines[1] == f"  {track.uri}: It can be used, but signal could not be computed of it."
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (["--set", "spotify"], r"spotify cannot be computed here; use manage\.py import_features spotify FILE\.csv"),
+        (["--set", "spotify"], "invalid choice: 'spotify'"),
         (["--set", "transfer"], r"transfer cannot be computed here; use manage\.py install_convnet"),
         (["--set", "colour"], "invalid choice: 'colour'"),
         (["--workers", "0"], "found '0'; expected a whole number from 1"),

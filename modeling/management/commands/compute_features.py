@@ -13,6 +13,7 @@ from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 
 SAY_EVERY_S = 5
 MAX_PROBLEMS_SHOWN = 50
+MADE_FROM_AUDIO = [name for name, feature_set in FEATURE_SETS.items() if feature_set.compute]
 
 
 def at_least_one(text: str) -> int:
@@ -29,7 +30,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument(
-            "--set", dest="names", action="append", choices=list(FEATURE_SETS), help="only this one; may be repeated"
+            "--set", dest="names", action="append", choices=MADE_FROM_AUDIO, help="only this one; may be repeated"
         )
         parser.add_argument("--limit", type=at_least_one, metavar="N", help="no more tracks than that")
         parser.add_argument(
@@ -60,8 +61,7 @@ def chosen_sets(names: list[str] | None) -> list[FeatureSet]:
     computable = {feature_set.name: feature_set for feature_set in feature_queue.computable_sets()}
     for name in names or ():
         if name not in computable:
-            first = "install_convnet" if FEATURE_SETS[name].compute else f"import_features {name} FILE.csv"
-            raise CommandError(f"{name} cannot be computed here; use manage.py {first}")
+            raise CommandError(f"{name} cannot be computed here; use manage.py install_convnet")
     return [computable[name] for name in names or computable]
 
 
