@@ -25,7 +25,7 @@ def audio_suffix(head: bytes) -> str | None:
     >>> audio_suffix(b"ID3\\x04........"), audio_suffix(b"RIFF\\0\\0\\0\\0WAVE"), audio_suffix(b"PK\\x03\\x04........")
     ('.mp3', '.wav', None)
     """
-    if head[:4] in {b"RIFF", b"RIFX", b"RF64"}:
+    if head[:4] in {b"RIFF", b"RF64"}:
         return ".wav" if head[8:12] == b"WAVE" else None
     if head[:4] == b"FORM":
         return ".aiff" if head[8:12] in {b"AIFF", b"AIFC"} else None

@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
 from django.db import IntegrityError, transaction
+from django.template.defaultfilters import pluralize
 
 from annotations.intake.audio_store import store_audio
 from annotations.intake.csv_rows import RefusedRows, Row, RowRefused, read_rows
@@ -21,10 +22,10 @@ from annotations.intake.models import PreviewFetch
 from annotations.models import LEVELS, MAX_LEVEL, MIN_LEVEL, Annotation, Genre, Track, User
 
 BATCH_SIZE = 500
-MAX_AUDIO_BYTES = 50 * 2**20  # the decoder's limit too: modeling.core.audio
+MAX_AUDIO_BYTES = 50 * 2**20  # the decoder's limit too: modeling.core.decoding
 MAX_STORE_TRIES = 3
 _COMPLETED = [
-    *("title", "artist", "preview_url", "audio", "sha256", "audio_state", "audio_problem"),
+    *("uri", "title", "artist", "preview_url", "audio", "sha256", "audio_state", "audio_problem"),
     *("features_attempts", "features_queued_at"),
 ]
 # Audio never changes: a better file or link replaces only what could not be had or used.
@@ -58,10 +59,14 @@ class ImportCounts:
 
     def __str__(self) -> str:
         return (
-            f"{self.rows} rows: {self.new_tracks} new tracks, {self.completed_tracks} completed, "
-            f"{self.new_annotations} new labels, {self.changed_annotations} changed labels, "
+            f"{counted(self.rows, 'row')}: {counted(self.new_tracks, 'new track')}, {self.completed_tracks} completed, "
+            f"{counted(self.new_annotations, 'new label')}, {counted(self.changed_annotations, 'changed label')}, "
             f"{self.unchanged} unchanged, {self.refused} refused."
         )
+
+
+def counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{pluralize(n)}"
 
 
 @dataclass(frozen=True)
@@ -275,14 +280,16 @@ def _store_tracks(
     rows_of = defaultdict(list)
     for row in batch:
         rows_of[row.uri].append(row)
+    unnamed = {f"file:{digest}" for _, digest in stored.values()} - rows_of.keys()
     # Locked: a worker that finishes a track meanwhile must not find its state written back.
-    known = Track.objects.select_for_update().order_by("pk").in_bulk(rows_of, field_name="uri")
+    known = Track.objects.select_for_update().order_by("pk").in_bulk([*rows_of, *unnamed], field_name="uri")
+    named = _name_tracks(known, batch, stored, unnamed)
     # Sorted, here and below: two imports at once that took the same rows in another order would wait for each other.
     new = {uri: Track(uri=uri, is_synthetic=is_synthetic) for uri in sorted(rows_of.keys() - known.keys())}
     told = {rows_of[uri][0].row.line for uri in new}
     completed = []
     for uri, track in (known | new).items():
-        if lines := {row.row.line for row in rows_of[uri] if _complete(track, row, stored)}:
+        if lines := {row.row.line for row in rows_of[uri] if _complete(track, row, stored) or row.row.line in named}:
             told |= lines
             completed.append(track)
     Track.objects.bulk_create(new.values())
@@ -292,6 +299,20 @@ def _store_tracks(
     PreviewFetch.objects.filter(track__in=completed).delete()
     counts.new_tracks, counts.completed_tracks = len(new), len(completed)
     return known | new, told
+
+
+def _name_tracks(known: dict[str, Track], batch: list[TrackRow], stored: StoredAudio, unnamed: set[str]) -> set[int]:
+    """Tracks that came as audio alone get the uri by which a row knows them now; the lines of these rows."""
+    tracks = {uri: known.pop(uri) for uri in unnamed & known.keys()}
+    lines = set()
+    for row in batch:
+        if row.uri in known or row.audio not in stored:
+            continue
+        if track := tracks.pop(f"file:{stored[row.audio][1]}", None):
+            track.uri, track.title, track.artist = row.uri, row.title or track.title, row.artist or track.artist
+            known[row.uri] = track
+            lines.add(row.row.line)
+    return lines
 
 
 def _complete(track: Track, row: TrackRow, stored: StoredAudio) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -14,6 +16,11 @@ from typing import TextIO
 MAX_CELL_CHARACTERS = 10_000
 MAX_ROW_CHARACTERS = 100_000
 MAX_ROW_LINES = 100
+_OTHER_FORMATS = {
+    b"PK\x03\x04": "a spreadsheet of an office program (xlsx), or a zip archive: save it as CSV (UTF-8)",
+    codecs.BOM_UTF16_LE: "UTF-16: save it as CSV UTF-8",
+    codecs.BOM_UTF16_BE: "UTF-16: save it as CSV UTF-8",
+}
 
 
 class FileRefused(Exception):
@@ -47,15 +54,16 @@ def read_rows(path: Path, *, required: tuple[str, ...]) -> Iterator[Row]:
     Raises
     ------
     FileRefused
-        Not readable, empty, a column missing or named twice, or not comma-separated.
+        Not readable, another format, empty, a column missing or named twice, or not comma-separated.
     """
     csv.field_size_limit(MAX_CELL_CHARACTERS)
     try:
-        # surrogateescape: bytes that are no UTF-8 spoil their own row only.
-        file = path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+        binary = path.open("rb")
     except OSError as error:
         raise FileRefused(f"{path} cannot be read: {error.strerror}") from None
-    with file:
+    # surrogateescape: bytes that are no UTF-8 spoil their own row only.
+    with TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        _refuse_other_formats(binary.peek(4), path)
         lines = _Lines(file)
         # Not strict, csv takes an open quote at the end of the file for one cell that holds all the rows after it.
         reader = csv.reader(lines, strict=True)
@@ -63,6 +71,13 @@ def read_rows(path: Path, *, required: tuple[str, ...]) -> Iterator[Row]:
         while row := _next_row(reader, lines, columns):
             if row.cells or row.problem:
                 yield row
+
+
+def _refuse_other_formats(head: bytes, path: Path) -> None:
+    """What spreadsheets save under the name of a CSV, and reads like a first line of nonsense."""
+    for beginning, words in _OTHER_FORMATS.items():
+        if head.startswith(beginning):
+            raise FileRefused(f"{path} is {words}")
 
 
 class _Lines:
@@ -155,7 +170,7 @@ def _row(line: int, text: str, columns: list[str], values: list[str]) -> Row:
     cells = {name: value.strip() for name, value in zip(columns, values, strict=True)}
     for name, value in cells.items():
         if any("\ud800" <= character <= "\udfff" for character in value):
-            return Row(line, text, cells, f"{name} holds bytes that are not UTF-8")
+            return Row(line, text, cells, f"{name} holds bytes that are not UTF-8; save the file as UTF-8")
         if "\x00" in value:
             return Row(line, text, cells, f"{name} holds a zero byte")
     return Row(line, text, cells)

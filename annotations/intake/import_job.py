@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from django.db import transaction
 
 from annotations.intake.audio_store import store_audio
-from annotations.intake.csv_import import ImportCounts, import_tracks
+from annotations.intake.csv_import import ImportCounts, counted, import_tracks
 from annotations.intake.csv_rows import RefusedRows, RowRefused
 from annotations.intake.models import Upload, UploadedFile
 from annotations.intake.uploads import clean_path
@@ -47,7 +47,7 @@ class _Import:
             totals |= vars(counts)
         if files := self.audio.not_named():
             n_new = self._import_files(files, share_before=TABLE_SHARE if table else 0)
-            sentences.append(f"{len(files):,} audio files without a row: {n_new:,} new tracks.")
+            sentences.append(f"{counted(len(files), 'audio file')} without a row: {counted(n_new, 'new track')}.")
             totals |= {"files": len(files), "files_known": len(files) - n_new}
         with transaction.atomic():
             Upload.objects.filter(pk=self.upload.pk).update(counts=self.upload.counts | totals)
@@ -61,7 +61,7 @@ class _Import:
             n_done += batch.rows
             told = {name: getattr(batch, name) for name in ADDED_UP}
             self._add(rows_told=batch.rows - batch.unchanged, **told)
-            self.claim.report(TABLE_SHARE * n_done / n_lines, f"{n_done:,} rows imported")
+            self.claim.report(TABLE_SHARE * n_done / n_lines, f"{counted(n_done, 'row')} imported")
 
         # The token: an attempt that was given up for dead may still be writing to its own report.
         with RefusedRows(self.upload.folder / f"refused-{self.claim.token.hex[:8]}.csv") as refused:
@@ -80,7 +80,7 @@ class _Import:
         """The number of tracks that these files have become."""
         for start in range(0, len(files), BATCH_SIZE):
             share = share_before + (1 - share_before) * start / len(files)
-            self.claim.report(share, f"{start:,} of {len(files):,} audio files imported")
+            self.claim.report(share, f"{start:,} of {counted(len(files), 'audio file')} imported")
             self._store_files(files[start : start + BATCH_SIZE])
         return self.upload.counts.get("files_new", 0)
 
@@ -132,7 +132,9 @@ class UploadedAudio:
             file for file in self._by_name.get(PurePosixPath(wanted).name, []) if f"/{file.path}".endswith(f"/{wanted}")
         ]
         if not found:
-            raise RowRefused(f"there is no file {preview[:80]!r} among those that were sent")
+            raise RowRefused(
+                f"the file {preview[:80]!r} was not among the files that were sent; send it together with the CSV"
+            )
         usable = {file.sha256: file for file in found if not file.problem}
         self._named |= usable.keys()
         if not usable:

@@ -96,7 +96,7 @@ def test_a_row_becomes_a_track_with_its_genres_and_a_label_by_its_annotator(impo
     out = import_csv('7,t:1,one.wav,a1,"Techno, deep house",One,Anna', audio_dir=audio_dir)
 
     track, label = Track.objects.get(), Annotation.objects.get()
-    assert out == ("1 rows: 1 new tracks, 0 completed, 1 new labels, 0 changed labels, 0 unchanged, 0 refused.\n")
+    assert out == ("1 row: 1 new track, 0 completed, 1 new label, 0 changed labels, 0 unchanged, 0 refused.\n")
     assert (track.uri, track.title, track.artist, track.is_synthetic) == ("t:1", "One", "Anna", False)
     assert [genre.name for genre in track.genres.all()] == ["deep house", "techno"]
     assert (label.track, label.level, label.source) == (track, 7, Annotation.Source.IMPORT)
@@ -185,7 +185,7 @@ def test_a_level_that_changed_in_the_file_supersedes_the_old_annotation(import_c
 
     out = import_csv("9,t:1,,a1,,,", "2,t:2,,a1,,,")
 
-    assert "0 new labels, 1 changed labels, 1 unchanged" in out
+    assert "0 new labels, 1 changed label, 1 unchanged" in out
     assert levels() == {("t:1", "a1"): 9, ("t:2", "a1"): 2}
     assert [a.level for a in Annotation.objects.filter(track__uri="t:1").order_by("pk")] == [7, 9]
 
@@ -438,7 +438,7 @@ def test_a_batch_that_another_import_has_overtaken_is_looked_at_again(import_csv
 
     monkeypatch.setattr(imports, "_store_annotations", overtaken)
 
-    assert import_csv("7,t:1,,a1,,,").startswith("1 rows: 1 new tracks, 0 completed, 1 new labels")
+    assert import_csv("7,t:1,,a1,,,").startswith("1 row: 1 new track, 0 completed, 1 new label,")
 
 
 @pytest.mark.services

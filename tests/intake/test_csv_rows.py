@@ -1,5 +1,6 @@
 """Other people's CSV files: a bad row never stops the good ones, and no file stops the import without saying why."""
 
+import codecs
 import csv
 import io
 import tempfile
@@ -78,7 +79,7 @@ def test_a_file_with_only_its_first_line_has_no_rows(rows_of):
     [
         (b"t:2", "has 1 cells; the first line has 2"),
         (b"t:2,Two,3", "has 3 cells; the first line has 2"),
-        (b"t:2,Caf\xe9", "title holds bytes that are not UTF-8"),
+        (b"t:2,Caf\xe9", "title holds bytes that are not UTF-8; save the file as UTF-8"),
         (b"t:2,\x00", "title holds a zero byte"),
         (b"t:2," + b"x" * 10_001, "field larger than field limit"),
         (b"t:2," + b"x" * 2**20, "more than 100000 characters"),
@@ -127,7 +128,12 @@ def test_a_file_that_opens_and_closes_quotes_without_end_is_read_in_bounded_time
         (b"track_uri\ttitle\nt:1\tOne\n", "separated by tabs. Save it with commas"),
         (b"track_uri|title\nt:1|One\n", "separated by bars. Save it with commas"),
         (b"track_uri,title,Title\n", "names the column 'title' twice"),
-        ("track_uri,title\n".encode("utf-16"), "has no column 'track_uri'"),
+        ("track_uri,title\n".encode("utf-16"), "is UTF-16: save it as CSV UTF-8"),
+        (codecs.BOM_UTF16_BE + "track_uri,title\n".encode("utf-16-be"), "is UTF-16: save it as CSV UTF-8"),
+        (
+            b"PK\x03\x04 an Excel file",
+            r"is a spreadsheet of an office program \(xlsx\), or a zip archive: save it as CSV",
+        ),
         (b'track_uri,"title\nt:1,One\n', "first line of .* cannot be read as CSV"),
         (b"\x00" * 300_000, "first line of .* cannot be read as CSV"),
         (bytes(range(256)) * 40, "has no column 'track_uri'"),

@@ -85,7 +85,11 @@ def refusals(upload):
         ("labels.csv", b"track_uri;energy\na;1\n", "looks separated by semicolons. Save it with commas."),
         ("LABELS.CSV", b"\xef\xbb\xbftrack_uri;energy\na;1\n", "looks separated by semicolons"),
         ("labels.csv", b"track_uri,track_uri\na,b\n", "it names the column 'track_uri' twice"),
-        ("labels.csv", b"PK\x03\x04 an Excel file", "it has no column 'track_uri'"),
+        (
+            "labels.csv",
+            b"PK\x03\x04 an Excel file",
+            "it is a spreadsheet of an office program (xlsx), or a zip archive",
+        ),
     ],
 )
 def test_a_file_that_is_of_no_use_is_refused_with_the_reason(upload, path, content, reason):
@@ -244,7 +248,7 @@ def test_rows_get_the_files_they_name_and_other_files_become_tracks(upload, medi
     assert Annotation.objects.count() == 2
     assert done.job.message == (
         "3 rows: 3 new tracks, 0 completed, 2 new labels, 0 changed labels, 0 unchanged, 0 refused. "
-        "1 audio files without a row: 1 new tracks."
+        "1 audio file without a row: 1 new track."
     )
     assert done.tables[0].stored.exists()
     assert not done.audio_folder.exists()
@@ -270,6 +274,47 @@ def test_audio_that_is_known_already_is_told_and_makes_no_second_track(upload):
     assert Track.objects.count() == 2
 
 
+def test_audio_that_came_alone_and_comes_again_with_its_csv_is_one_track(lead):
+    alone = uploads.begin(uploaded_by=lead)
+    send(alone, "a.mp3", MP3)
+    send(alone, "b.wav", WAV)
+    run_import(alone)
+    tracks = set(Track.objects.values_list("pk", flat=True))
+
+    def send_both():
+        upload = uploads.begin(uploaded_by=lead)
+        send_table(upload, "t:1,7,a1,a.mp3,A song", "t:2,5,a1,b.wav,", "t:3,4,a1,b.wav,")
+        send(upload, "a.mp3", MP3)
+        send(upload, "b.wav", WAV)
+        return run_import(upload)
+
+    first, again = send_both(), send_both()
+
+    # Of two rows that name one file the first takes its track.
+    assert list(Track.objects.order_by("uri").values_list("uri", "title")) == [
+        ("t:1", "A song"),
+        ("t:2", "b"),
+        ("t:3", ""),
+    ]
+    assert tracks == set(Track.objects.filter(uri__in=["t:1", "t:2"]).values_list("pk", flat=True))
+    assert (first.counts["new_tracks"], first.counts["completed_tracks"], first.counts["unchanged"]) == (1, 2, 0)
+    assert (again.counts["new_tracks"], again.counts["completed_tracks"], again.counts["unchanged"]) == (0, 0, 3)
+    assert Annotation.objects.count() == 3
+
+
+def test_a_row_that_calls_its_track_by_its_bytes_keeps_it(lead):
+    alone = uploads.begin(uploaded_by=lead)
+    uri = f"file:{send(alone, 'a.mp3', MP3).sha256}"
+    run_import(alone)
+
+    both = uploads.begin(uploaded_by=lead)
+    send_table(both, "t:1,,,a.mp3,", f"{uri},,,,")
+    send(both, "a.mp3", MP3)
+    run_import(both)
+
+    assert sorted(Track.objects.values_list("uri", flat=True)) == [uri, "t:1"]
+
+
 def test_rows_that_cannot_be_taken_are_reported_and_their_files_are_no_tracks(upload):
     send_table(
         upload,
@@ -289,7 +334,7 @@ def test_rows_that_cannot_be_taken_are_reported_and_their_files_are_no_tracks(up
 
     assert refusals(done) == {
         2: "energy is '99'; expected a whole number from 1 to 10",
-        3: "there is no file 'missing.mp3' among those that were sent",
+        3: "the file 'missing.mp3' was not among the files that were sent; send it together with the CSV",
         4: f"the file 'words.mp3' was not taken: {upload.files.get(path='words.mp3').problem}",
         5: "'same.mp3' may be x/same.mp3 or y/same.mp3; name its folder too",
         7: "has 1 cells; the first line has 5",
