@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 
 from modeling.core import audio, convnet_weights, decoding
 from modeling.core.benchmarks import clips, features, features_table
+from tests.modeling.core.encoding import WRITERS
 
 
 @pytest.fixture
@@ -133,8 +134,41 @@ def test_a_folder_without_music_is_refused(weights, music, tmp_path):
         bench(music, "--clips", 0)
 
 
-def test_without_weights_there_is_nothing_to_measure(music, tmp_path, monkeypatch):
+def test_without_weights_the_rest_is_measured_and_what_is_left_out_is_said(music, tmp_path, monkeypatch):
     monkeypatch.setenv("ENERGYAPP_MODELS", str(tmp_path))
+    monkeypatch.setattr(features, "_MIN_CLIPS_A_RUN", 1)
+    monkeypatch.setattr(features, "N_PROCESSES", (1,))
+    write_noise(music / "one.wav", seconds=30)
 
-    with pytest.raises(CommandError, match="run install_convnet"):
-        bench(music)
+    out, progress = bench(music)
+
+    assert features.WITHOUT_WEIGHTS in out
+    assert progress.startswith(features.WITHOUT_WEIGHTS)
+    assert "all sets + peaks, from file: 1 at once" in progress
+    steps = {line.split("  ")[0] for line in out.splitlines()}
+    assert {"decoder alone", "signal", "spotify_like", "naive signal", features.EVERYTHING} <= steps
+    assert not any("transfer" in step for step in steps if step != features.WITHOUT_WEIGHTS)
+
+
+@pytest.mark.parametrize("preparation", [clips.CUT, clips.AS_THEY_ARE])
+def test_a_text_of_another_name_is_left_out_for_what_it_is(tmp_path, capfd, preparation):
+    text = tmp_path / "song.mp3"
+    text.write_text("These are my lyrics. " * 100)
+
+    with pytest.raises(clips.Unusable, match="This is not an audio file that can be read"):
+        preparation.prepare(text, tmp_path / "clip.mp3")
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_m4a_is_cut_like_the_rest_and_left_out_as_it_is_because_the_naive_pipeline_cannot_read_it(tmp_path):
+    wav, m4a = write_noise(tmp_path / "one.wav", seconds=40, rate_hz=22_050, loud_from_s=10), tmp_path / "one.m4a"
+    samples, _ = soundfile.read(wav, dtype="float32")
+    WRITERS["m4a"](m4a, samples[:, None], 22_050)
+
+    clip = clips.CUT.prepare(m4a, tmp_path / "clip.mp3")
+
+    assert soundfile.info(clip).duration == pytest.approx(30, abs=0.1)
+    assert np.std(decoding.load(clip).waveform[:16_000]) > 0.03
+    with pytest.raises(clips.Unusable, match="libsndfile, by which the naive pipeline reads, does not know its format"):
+        clips.AS_THEY_ARE.prepare(m4a, tmp_path / "clip.mp3")

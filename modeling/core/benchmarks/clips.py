@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 
-from modeling.core import audio, decoding
+from modeling.core import audio, containers, decoding
 
 _RATE_HZ, _BIT_RATE = 44_100, 128_000
 
@@ -43,26 +43,38 @@ def _cut(path: Path, clip: Path) -> Path:
 def _as_it_is(path: Path, clip: Path) -> Path:
     """The file itself, if both we and the naive pipeline can decode it."""
     _waveform(path)
+    try:
+        soundfile.info(path)
+    except soundfile.LibsndfileError as problem:
+        raise Unusable("libsndfile, by which the naive pipeline reads, does not know its format") from problem
     return path
 
 
 def _waveform(path: Path) -> NDArray[np.float32]:
     try:
-        soundfile.info(path)  # librosa reads with it alone, and knows no m4a
         return decoding.load(path).waveform
-    except soundfile.LibsndfileError as problem:
-        raise Unusable(problem.error_string) from problem
     except decoding.AudioError as problem:
         raise Unusable(str(problem)) from problem
 
 
 def _stereo(path: Path, *, start_s: float) -> NDArray[np.float32]:
     """30 s from there, shape (n_samples, 2)."""
-    with soundfile.SoundFile(path) as sound:
-        sound.seek(round(start_s * sound.samplerate))
-        samples = sound.read(audio.FEATURE_WINDOW_S * sound.samplerate, dtype="float32", always_2d=True)
-        samples = soxr.resample(samples, sound.samplerate, _RATE_HZ)
-    return samples[:, :2] if samples.shape[1] > 1 else np.repeat(samples, 2, axis=1)
+    resampler = av.AudioResampler("fltp", "stereo", _RATE_HZ)
+    start = round(start_s * _RATE_HZ)
+    end, n_done = start + audio.FEATURE_WINDOW_S * _RATE_HZ, 0
+    parts: list[NDArray[np.float32]] = []
+    try:
+        with av.open(str(path), format=containers.container_format(path.read_bytes())) as container:
+            for frame in chain(container.decode(audio=0), [None]):  # None: what the resampler holds back
+                for resampled in resampler.resample(frame):
+                    samples = resampled.to_ndarray().astype(np.float32, copy=False)
+                    parts.append(samples[:, max(start - n_done, 0) : max(end - n_done, 0)])
+                    n_done += samples.shape[1]
+                if n_done >= end:
+                    break
+    except (av.FFmpegError, ValueError) as problem:  # ValueError: its rate or its channels change
+        raise Unusable(f"it is damaged, and cannot be cut: {problem}") from problem
+    return np.hstack(parts).T
 
 
 def _encode(samples: NDArray[np.float32], path: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from modeling.core import audio, convnet_weights, decoding
 from modeling.core.analysis import Analysis
 from modeling.core.benchmarks import clips
-from modeling.core.feature_sets import FEATURE_SETS
+from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 
 N_PROCESSES = (1, 2)
 _REPEATS = 3
@@ -70,6 +70,9 @@ class Costs:
     runs: dict[str, dict[int, Run]]
     """Of each whole, by number of processes."""
 
+    left_out: str = ""
+    """A sentence on what was not measured, and what to do; "" when all was."""
+
 
 # ---- What is measured
 
@@ -104,9 +107,17 @@ def everything(path: Path) -> None:
     waveform = decoding.load(path).waveform
     audio.peaks(waveform)
     analysis = Analysis(waveform)
-    for feature_set in FEATURE_SETS.values():
-        if feature_set.compute_shared is not None:
-            feature_set.compute_shared(analysis)
+    for feature_set in _measurable_sets():
+        assert feature_set.compute_shared is not None
+        feature_set.compute_shared(analysis)
+
+
+def _measurable_sets() -> list[FeatureSet]:
+    return [
+        feature_set
+        for feature_set in FEATURE_SETS.values()
+        if feature_set.compute and (feature_set.name != "transfer" or convnet_weights.is_installed())
+    ]
 
 
 def _compute(name: str, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -122,6 +133,14 @@ TRANSFER, WITH_SIGNAL, EVERYTHING = (
     "all sets + peaks, from file",
 )
 WHOLES = {NAIVE: naive_transfer, TRANSFER: transfer, WITH_SIGNAL: transfer_signal_peaks, EVERYTHING: everything}
+WITHOUT_WEIGHTS = (
+    "Left out: all that takes the convnet, whose weights are not installed (manage.py install_convnet). "
+    f"In {EVERYTHING!r} are the other sets."
+)
+
+
+def measurable_wholes() -> Mapping[str, Callable[[Path], object]]:
+    return WHOLES if convnet_weights.is_installed() else {EVERYTHING: everything}
 
 
 class _Stopwatch:
@@ -142,11 +161,11 @@ def _time_ours(path: Path) -> dict[str, float]:
     watch(DECODER, decoder_alone, path)
     waveform = watch("load", decoding.load, path).waveform
     watch("peaks", audio.peaks, waveform)
-    for feature_set in FEATURE_SETS.values():
-        if feature_set.compute is not None:
-            watch(feature_set.name, feature_set.compute, waveform)
-    for whole in (TRANSFER, WITH_SIGNAL, EVERYTHING):
-        watch(whole, WHOLES[whole], path)
+    for feature_set in _measurable_sets():
+        watch(feature_set.name, _compute, feature_set.name, waveform)
+    for whole, work in measurable_wholes().items():
+        if whole != NAIVE:
+            watch(whole, work, path)
     return watch.cpu_ms
 
 
@@ -154,7 +173,8 @@ def _time_naive(path: Path) -> dict[str, float]:
     from modeling.core.benchmarks import naive
 
     watch = _Stopwatch()
-    watch(NAIVE, naive.transfer_features, path)
+    if convnet_weights.is_installed():
+        watch(NAIVE, naive.transfer_features, path)
     watch(NAIVE_SIGNAL, naive.signal_features, audio.feature_window(decoding.load(path).waveform))
     return watch.cpu_ms
 
@@ -175,14 +195,18 @@ def measure(folder: Path, *, prepare: Prepare, n_clips: int | None, say: Say) ->
     CannotMeasure
         If no file can be used, or the naive features differ from ours.
     ConvnetUnavailable
-        If the weights are not installed.
+        If the weights are damaged. Where there are none, what needs them is left out.
     """
-    convnet_weights.load()
+    left_out = "" if convnet_weights.is_installed() else WITHOUT_WEIGHTS
+    if left_out:
+        say(left_out)
+    else:
+        convnet_weights.load()
     with tempfile.TemporaryDirectory() as name, _as_in_a_worker():
         paths = _prepared(folder, Path(name), prepare=prepare, n_clips=n_clips, say=say)
         cpu_ms = _cpu_ms(paths, say)
         say("Whole pipelines at full speed, in one process and in two ...")
-        return Costs(cpu_ms, {name: {n: _run(work, paths, n) for n in N_PROCESSES} for name, work in WHOLES.items()})
+        return Costs(cpu_ms, _runs(paths, say), left_out)
 
 
 @contextmanager
@@ -228,7 +252,10 @@ def _cpu_ms(paths: list[Path], say: Say) -> dict[str, NDArray[np.float64]]:
         run(paths[0])
         for i, path in enumerate(paths, start=1):
             say(f"{i} of {len(paths)}: {path.name}")
-            _check_agreement(path, ours.submit(transfer, path).result(), naive.submit(naive_transfer, path).result())
+            if convnet_weights.is_installed():
+                _check_agreement(
+                    path, ours.submit(transfer, path).result(), naive.submit(naive_transfer, path).result()
+                )
             runs = [run(path) for _ in range(_REPEATS)]
             rows.append({step: min(run[step] for run in runs) for step in runs[0]})
     return {step: np.array([row[step] for row in rows]) for step in rows[0]}
@@ -241,6 +268,16 @@ def _check_agreement(path: Path, ours: NDArray[np.float32], naive: NDArray[np.fl
             f"The naive features of {path.name} differ from ours by {difference:.1e} of the largest, more than "
             f"{_TOLERANCE:g}: the two pipelines do not compute the same, so their times cannot be compared."
         )
+
+
+def _runs(paths: list[Path], say: Say) -> dict[str, dict[int, Run]]:
+    runs: dict[str, dict[int, Run]] = {}
+    for name, work in measurable_wholes().items():
+        runs[name] = {}
+        for n_processes in N_PROCESSES:
+            say(f"{name}: {n_processes} at once ...")
+            runs[name][n_processes] = _run(work, paths, n_processes)
+    return runs
 
 
 def _run(work: Callable[[Path], object], paths: list[Path], n_processes: int) -> Run:

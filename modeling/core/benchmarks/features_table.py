@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modeling.core.benchmarks.features import DECODER, NAIVE, WHOLES, Costs, Run
+from modeling.core.benchmarks.features import DECODER, EVERYTHING, NAIVE, WHOLES, Costs, Run
 
 
 def as_table(costs: Costs, *, clips: str) -> str:
     n_clips = len(costs.cpu_ms[DECODER])
-    processes = "".join(f" {f'{n} at once':>20}" for n in costs.runs[NAIVE])
+    processes = "".join(f" {f'{n} at once':>20}" for n in costs.runs[EVERYTHING])
     lines = [
         f"{n_clips} clips: {clips}",
         machine(),
@@ -23,6 +23,7 @@ def as_table(costs: Costs, *, clips: str) -> str:
         f"{'CPU, one thread':<36} {'ms a clip':>20} {'times the decoder':>20} {'naive takes':>22}",
         *(_line(costs, step) for step in costs.cpu_ms),
         "Median over the clips (quartiles) of the best of three runs; ratios are taken clip by clip.",
+        *([costs.left_out] if costs.left_out else []),
         "",
         f"{'Clips an hour, processes':<36}{processes} {'peak memory of one':>22}",
         *(_run_line(whole, runs) for whole, runs in costs.runs.items()),
@@ -32,16 +33,17 @@ def as_table(costs: Costs, *, clips: str) -> str:
 
 def as_dict(costs: Costs, *, clips: str) -> dict[str, Any]:
     """Quartiles are [lower, median, upper]."""
-    floor, naive = costs.cpu_ms[DECODER], costs.cpu_ms[NAIVE]
+    floor, naive = costs.cpu_ms[DECODER], costs.cpu_ms.get(NAIVE)
     return {
         "clips": clips,
         "n_clips": len(floor),
         "machine": machine(),
+        "left_out": costs.left_out,
         "steps": {
             step: {
                 "cpu_ms": _quartiles(cpu_ms),
                 "times_decoder": _quartiles(cpu_ms / floor),
-                **({"naive_takes_times": _quartiles(naive / cpu_ms)} if step in WHOLES else {}),
+                **({"naive_takes_times": _quartiles(naive / cpu_ms)} if naive is not None and step in WHOLES else {}),
             }
             for step, cpu_ms in costs.cpu_ms.items()
         },
@@ -59,9 +61,9 @@ def machine() -> str:
 
 
 def _line(costs: Costs, step: str) -> str:
-    floor, naive, cpu_ms = costs.cpu_ms[DECODER], costs.cpu_ms[NAIVE], costs.cpu_ms[step]
+    floor, naive, cpu_ms = costs.cpu_ms[DECODER], costs.cpu_ms.get(NAIVE), costs.cpu_ms[step]
     # Only wholes end where the naive pipeline ends.
-    speedup = _spread(naive / cpu_ms, decimals=1, unit=" times") if step in WHOLES else ""
+    speedup = _spread(naive / cpu_ms, decimals=1, unit=" times") if naive is not None and step in WHOLES else ""
     return f"{step:<36} {_spread(cpu_ms, decimals=1):>20} {_spread(cpu_ms / floor, decimals=2):>20} {speedup:>22}"
 
 

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 class Command(BaseCommand):
     help = (
         "Measure what features cost on this machine: the decoder alone, a naive pipeline (librosa and keras) and ours, "
-        "on the same clips. Takes about three seconds a clip, which the machine should have for itself."
+        "on the same clips. Takes several minutes, and some seconds more with each clip; the machine should do nothing else."
     )
 
     def add_arguments(self, parser):
