@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F
 from numpy.typing import NDArray
 
+from annotations.audio import playable_name
 from annotations.models import Track
 from modeling import window_features
-from modeling.core import audio, decoding
+from modeling.core import audio, decoding, playback
 from modeling.core.analysis import Analysis
 from modeling.core.decoding import AudioError, Recording
 from modeling.core.feature_sets import FeatureSet
@@ -47,6 +50,7 @@ def compute_features(track_id: int, feature_sets: Sequence[FeatureSet]) -> str:
     Track.objects.filter(pk=track.pk).update(features_attempts=F("features_attempts") + 1)
     try:
         recording = _load(track)
+        _make_playable(track, recording)
         facts = _facts(recording)
         track.duration_s = facts["duration_s"]
         missing = _missing(track, feature_sets)
@@ -77,6 +81,13 @@ def _load(track: Track) -> Recording:
     with track.audio.open("rb"):
         pass  # whether the storage has it: what is wrong with the file itself is the decoder's to say
     return decoding.load(track.audio.path)
+
+
+def _make_playable(track: Track, recording: Recording) -> None:
+    """Keep a copy for browsers of a file that they cannot play, or whose damage puts their clock out of step with the peaks."""
+    source, target = track.audio.path, Path(default_storage.path(playable_name(track)))
+    if not target.exists() and (recording.damage or not playback.is_playable(source)):
+        playback.write_copy(source, target)
 
 
 def _facts(recording: Recording) -> dict[str, Any]:

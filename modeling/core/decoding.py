@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import io
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import av
 import numpy as np
@@ -80,6 +82,15 @@ def load(path: Path | str) -> Recording:
         times full scale, or nothing louder than -80 dBFS (rms). Features need more than a second for a meaning: see
         `modeling.core.audio.lengthened`.
     """
+    with opened(path) as (container, content):
+        recording = _decoded(container, content)
+    _check_waveform(recording.waveform)
+    return recording
+
+
+@contextmanager
+def opened(path: Path | str) -> Iterator[tuple[av.container.InputContainer, bytes]]:
+    """The file as FFmpeg sees it, and its bytes. Raises AudioError as `load` does."""
     content = _content(Path(path))
     container_format = containers.container_format(content)
     if container_format is None:
@@ -88,12 +99,10 @@ def load(path: Path | str) -> Recording:
         with av.open(
             _File(content), mode="r", format=container_format, options=_OPTIONS, metadata_errors="replace"
         ) as container:
-            recording = _decoded(container, content)
+            yield container, content
     except av.FFmpegError as error:
         found = f"The {container_format.upper()} file is damaged or incomplete"
         raise AudioError(f"{found}: its parts cannot be found") from error
-    _check_waveform(recording.waveform)
-    return recording
 
 
 def _content(path: Path) -> bytes:
@@ -128,7 +137,7 @@ class _File(io.BytesIO):
 
 def _decoded(container: av.container.InputContainer, content: bytes) -> Recording:
     tally = Tally()
-    mixdown = _mixdown(container, tally)
+    mixdown = feed(container, tally, Mixdown)
     if mixdown is None:
         raise AudioError(f"The file holds no sound, or none that can be decoded; {containers.EXPECTED}")
     damage = tally.damage(
@@ -141,16 +150,28 @@ def _decoded(container: av.container.InputContainer, content: bytes) -> Recordin
     return Recording(mixdown.waveform(), damage)
 
 
-def _mixdown(container: av.container.InputContainer, tally: Tally) -> Mixdown | None:
-    mixdown = None
-    for packet in _packets(container, _sound(container), tally):
+class Sink(Protocol):
+    """Takes frames that are all alike: `add` raises AnotherSound for one that does not fit."""
+
+    def fits(self, frame: av.AudioFrame) -> bool: ...
+
+    def add(self, frame: av.AudioFrame) -> None: ...
+
+
+_S = TypeVar("_S", bound=Sink)
+
+
+def feed(container: av.container.InputContainer, tally: Tally, begin: Callable[[av.AudioFrame], _S]) -> _S | None:
+    """All that can be decoded, into what `begin` makes of the first frame; None if there is nothing."""
+    sink = None
+    for packet in _packets(container, sound(container), tally):
         tally.count(packet)
         try:
             for frame in packet.decode():
-                if mixdown is None or (tally.n_packets <= _PRELUDE_PACKETS and not mixdown.fits(frame)):
-                    mixdown = Mixdown(frame)
+                if sink is None or (tally.n_packets <= _PRELUDE_PACKETS and not sink.fits(frame)):
+                    sink = begin(frame)
                 tally.reach(frame)
-                mixdown.add(frame)
+                sink.add(frame)
         except AnotherSound:
             tally.lose(packet)
             tally.is_mixed = True
@@ -158,10 +179,10 @@ def _mixdown(container: av.container.InputContainer, tally: Tally) -> Mixdown | 
             raise  # FFmpeg's too is one of its errors, and says nothing about the packet
         except av.FFmpegError:
             tally.lose(packet)
-    return mixdown
+    return sink
 
 
-def _sound(container: av.container.InputContainer) -> av.AudioStream:
+def sound(container: av.container.InputContainer) -> av.AudioStream:
     if not container.streams.audio:
         raise AudioError(f"The file holds no sound; {containers.EXPECTED}")
     stream: av.AudioStream = container.streams.audio[0]

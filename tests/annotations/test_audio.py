@@ -4,6 +4,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from annotations.audio import playable_name
 from tests.factories import TrackFactory
 
 pytestmark = pytest.mark.django_db
@@ -98,3 +99,20 @@ def test_a_track_without_audio_is_a_404(as_annotator):
 
 def test_strangers_get_no_audio(client, track):
     assert get(client, track).status_code == 302
+
+
+@pytest.mark.parametrize("by_nginx", [False, True])
+def test_a_copy_that_browsers_can_play_is_sent_in_place_of_the_file(as_annotator, track, settings, tmp_path, by_nginx):
+    settings.MEDIA_ROOT, settings.X_ACCEL_REDIRECT = tmp_path, by_nginx
+    default_storage.save(track.audio.name, ContentFile(BYTES))
+    before = get(as_annotator, track)
+    name = default_storage.save(playable_name(track), ContentFile(b"fLaC and so on"))
+
+    response = get(as_annotator, track, range="bytes=0-3")
+
+    assert (response["Content-Type"], response["ETag"]) == ("audio/flac", f'"{track.sha256}-playable"')
+    assert response["ETag"] != before["ETag"]
+    if by_nginx:
+        assert response["X-Accel-Redirect"] == f"/_media/{name}"
+    else:
+        assert (response.status_code, body(response)) == (206, b"fLaC")
