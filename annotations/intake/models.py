@@ -88,7 +88,10 @@ class UploadQuerySet(models.QuerySet["Upload"]):
             self.filter(job__isnull=False)
             .select_related("uploaded_by", "job")
             .prefetch_related(models.Prefetch("files", files.filter(is_table=True), to_attr="tables"))
-            .annotate(n_audio_files=Count("files", filter=Q(files__problem="", files__is_table=False)))
+            .annotate(
+                n_audio_files=Count("files", filter=Q(files__problem="", files__is_table=False)),
+                n_refused_files=Count("files", filter=~Q(files__problem="")),
+            )
             .order_by("-created_at")
         )
 
@@ -107,6 +110,16 @@ class Upload(models.Model):
 
     def __str__(self) -> str:
         return f"upload {self.id}"
+
+    @property
+    def n_refused(self) -> int:
+        """Rows and files, of an upload from `begun()`."""
+        return self.counts.get("refused", 0) + self.n_refused_files
+
+    @property
+    def took_nothing(self) -> bool:
+        """Something was refused, and nothing else was new."""
+        return bool(self.n_refused) and not any(self.counts.get(name) for name in ("rows_told", "files_new"))
 
     @property
     def folder(self) -> Path:

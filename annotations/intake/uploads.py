@@ -126,7 +126,9 @@ def _check_size(size: int, limit: int) -> None:
 def _refuse_what_makes_no_import(upload: Upload) -> None:
     # Without its CSV all audio would become tracks of their own, which nobody asked for.
     if table := upload.files.filter(is_table=True).exclude(problem="").first():
-        raise UploadRefused(f"Nothing was imported. {table.path}: {table.problem}")
+        raise UploadRefused(
+            f"Nothing was imported or kept. {table.path}: {table.problem}. Mend it and choose all files again."
+        )
     if upload.files.filter(problem="").exists():
         return
     if not (refused := [f"{file.path}: {file.problem}" for file in upload.files.all()[:3]]):

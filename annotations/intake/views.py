@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from annotations.http import Request
 from annotations.intake import previews, uploads
 from annotations.intake.csv_import import MAX_AUDIO_BYTES
-from annotations.intake.models import Upload
+from annotations.intake.models import PreviewFetch, Upload
 from annotations.intake.receiving import MAX_FORM_BYTES, MAX_REQUEST_FILES, receives_files
 from annotations.models import Track
 from energyapp.jobs import workers
@@ -130,6 +130,7 @@ def upload(request: Request, pk: UUID) -> HttpResponse:
         "job": shown.job,
         "is_served": workers.serve("intake"),
         "refused_rows": _first_refused_rows(shown.report),
+        "n_not_fetched": Track.objects.filter(audio_state=Track.AudioState.NOT_FETCHED).count(),
         "refused_files": shown.files.exclude(problem=""),
     }
     return render(request, "intake/upload.html", context)
@@ -170,6 +171,9 @@ def _audio_states() -> list[dict[str, Any]]:
     reasons = defaultdict(list)
     for state, reason, n in grouped:
         reasons[state].append((n, reason))
+    tried = PreviewFetch.objects.filter(attempts__gt=0, track__audio_state=Track.AudioState.NOT_FETCHED)
+    for answer, n in tried.values_list("last_answer").annotate(n=Count("pk")).order_by("-n"):
+        reasons[Track.AudioState.NOT_FETCHED].append((n, f"waits for another try: {answer}"))
     return [
         {
             "state": state,

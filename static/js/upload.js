@@ -7,12 +7,16 @@ const PARALLEL = 3;
 const WAITS_MS = [500, 2_000, 6_000]; // before each further try, when the network or the proxy fails
 const MAX_FAILURES = 5; // then it is not the files
 const MB = 2 ** 20;
+// A server that refuses a request before it has read all of it resets the connection: then its answer is lost.
+const UNANSWERED =
+  "you may have been logged out or the network failed, or the file cannot be read: log in in another tab if need be, then send again";
 
 const card = document.querySelector("[data-upload]");
 const form = card.querySelector("form");
 const sending = card.querySelector("[data-sending]");
-const token = form.elements.csrfmiddlewaretoken.value;
 
+/** Read anew for each request: who logs in again, in another tab, gets another. */
+const token = () => /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? form.elements.csrfmiddlewaretoken.value;
 const part = (name) => card.querySelector(`[data-${name}]`);
 const number = (n) => n.toLocaleString("en-GB");
 const count = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
@@ -22,12 +26,12 @@ const isTable = ({ path }) => path.toLowerCase().endsWith(".csv");
 
 // ---- Choosing
 
-let dropped = [];
+let kept = []; // beside what is in the form: what was dropped, or is left of an upload that was refused
 
 /** What is to be sent, as {file, path}: nothing twice, and nothing hidden (.DS_Store and its like). */
 function chosen() {
   const picked = [...form.querySelectorAll("input[type=file]")].flatMap((input) => [...input.files]);
-  const all = [...picked.map((file) => ({ file, path: file.webkitRelativePath || file.name })), ...dropped];
+  const all = [...picked.map((file) => ({ file, path: file.webkitRelativePath || file.name })), ...kept];
   const different = new Map(all.map((each) => [`${each.path}|${each.file.size}|${each.file.lastModified}`, each]));
   return [...different.values()].filter(({ path }) => !/(^|\/)\./.test(path));
 }
@@ -64,8 +68,8 @@ function refuse(message) {
   part("begin").disabled = false;
 }
 
-function clear() {
-  dropped = [];
+function clear(files = []) {
+  kept = files;
   form.reset();
   showChosen();
 }
@@ -77,7 +81,7 @@ async function drop(event) {
   const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
   const entries = items.map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
   try {
-    for (const entry of entries) dropped.push(...(await filesIn(entry)));
+    for (const entry of entries) kept.push(...(await filesIn(entry)));
     showChosen();
   } catch (error) {
     refuse(`Not all of that can be read: ${error.message}`);
@@ -97,13 +101,13 @@ class Fault extends Error {
 /** The server's answer to a form. Throws a Fault when there is none that makes sense. */
 function post(address, fields, onProgress = () => {}) {
   const body = new FormData();
-  for (const [name, value] of Object.entries({ csrfmiddlewaretoken: token, ...fields })) body.set(name, value);
+  for (const [name, value] of Object.entries({ csrfmiddlewaretoken: token(), ...fields })) body.set(name, value);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", address);
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => onProgress(event.loaded));
-    request.addEventListener("error", () => reject(new Fault("the network failed, or the file cannot be read", { isPassing: true })));
+    request.addEventListener("error", () => reject(new Fault(UNANSWERED, { isPassing: true })));
     request.addEventListener("load", () => {
       if (request.status < 300 && request.response) resolve(request.response);
       else reject(new Fault(reason(request), { isPassing: [502, 503, 504].includes(request.status) }));
@@ -116,7 +120,7 @@ function reason({ status, response }) {
   if (response?.problem) return response.problem;
   // The login page has come instead of an answer.
   if (status < 300) return "you have been logged out: log in in another tab, then send again";
-  if (status === 403) return "you may not send files, or have logged in anew: reload the page";
+  if (status === 403) return "you may not send files, or have been logged out: log in in another tab as who began this, then send again";
   return `the server answered with an error (${status})`;
 }
 
@@ -218,16 +222,17 @@ async function send(files, address) {
   await sendAll(isTable);
   if (!failures.length) await Promise.all(Array.from({ length: PARALLEL }, () => sendAll(() => true)));
   window.removeEventListener("beforeunload", stay);
-  if (refusal) startOver(refusal);
+  if (refusal) startOver(refusal, chosen().filter((each) => !isTable(each)));
   else if (failures.length) offerAnotherTry(failures, waiting, address);
-  else sending.submit();
+  else sending.requestSubmit();
 }
 
-function startOver(message) {
+/** Of what was chosen all but the CSV stays chosen. */
+function startOver(message, others) {
   sending.hidden = true;
   form.hidden = false;
-  clear();
-  refuse(message);
+  clear(others);
+  refuse(others.length ? `${message} Choose the CSV anew; ${count(others.length, "audio file")} stayed chosen.` : message);
 }
 
 function offerAnotherTry(failures, unsent, address) {
@@ -259,10 +264,14 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   begin();
 });
-part("clear").addEventListener("click", clear);
+sending.addEventListener("submit", () => {
+  sending.elements.csrfmiddlewaretoken.value = token();
+});
+part("clear").addEventListener("click", () => clear());
 part("cancel").addEventListener("click", () => window.removeEventListener("beforeunload", stay));
-card.addEventListener("drop", drop);
-card.addEventListener("dragover", (event) => event.preventDefault());
+// On the whole page: a browser would leave it for a file that is dropped beside the card.
+document.addEventListener("drop", drop);
+document.addEventListener("dragover", (event) => event.preventDefault());
 for (const type of ["dragover", "dragleave", "drop"]) {
-  card.addEventListener(type, () => card.classList.toggle("over", type === "dragover"));
+  document.addEventListener(type, () => card.classList.toggle("over", type === "dragover"));
 }

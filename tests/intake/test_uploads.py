@@ -16,10 +16,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from annotations.intake import import_job, receiving, uploads
+from annotations.intake import import_job, previews, receiving, uploads
 from annotations.intake.audio_kinds import audio_suffix
 from annotations.intake.csv_import import MAX_AUDIO_BYTES
-from annotations.intake.models import Upload, UploadedFile
+from annotations.intake.models import PreviewFetch, Upload, UploadedFile
 from annotations.models import Annotation, Track
 from energyapp.jobs.models import Job
 from tests.conftest import logged_in
@@ -204,7 +204,7 @@ def test_audio_is_not_imported_without_the_table_that_was_meant_to_come_with_it(
     send(upload, "labels.csv", b"name;energy\n")
     send(upload, "a.mp3", MP3)
 
-    with pytest.raises(uploads.UploadRefused, match=r"Nothing was imported. labels.csv: it has no column"):
+    with pytest.raises(uploads.UploadRefused, match=r"Nothing was imported or kept. labels.csv: it has no column"):
         uploads.finish(upload=upload, requested_by=lead)
     assert not Job.objects.exists()
 
@@ -561,6 +561,33 @@ def test_tracks_are_counted_by_their_audio_with_the_most_frequent_reasons(as_lea
     assert '?state=unreachable">Preview cannot be fetched</a>' in html
     assert "3 × the server says 404</li><li>1 × &lt;the link leads to a page&gt;" in html
     assert "2 × something else" in html
+
+
+def test_previews_that_wait_for_another_try_are_counted_with_the_last_answer(as_lead, upload):
+    send_table(upload, *(f"t:{i},,,https://p.example/{i}.mp3," for i in range(3)))
+    run_import(upload)
+    previews.take_up_wanted_tracks()
+    PreviewFetch.objects.filter(track__uri__in=["t:0", "t:1"]).update(attempts=1, last_answer="the server says 503")
+
+    assert "2 × waits for another try: the server says 503" in text(as_lead.get("/import/"))
+    assert "3 previews are being fetched in the background" in text(as_lead.get(f"/import/{upload.pk}/"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "chip"),
+    [
+        (["t:1,99,a1,,"], '<span class="chip warn">nothing taken</span> <small class="nowrap">1 refused</small>'),
+        (["t:0,,,,", "t:1,99,a1,,"], '<span class="chip warn">nothing taken</span> <small class="nowrap">1 refused'),
+        (["t:1,9,a1,,", "t:2,99,a1,,"], '<span class="chip good">done</span> <small class="nowrap">1 refused</small>'),
+        (["t:0,,,,"], '<span class="chip good">done</span></td>'),
+    ],
+)
+def test_an_import_that_took_nothing_is_not_said_to_be_done(as_lead, upload, rows, chip):
+    TrackFactory(uri="t:0")
+    send_table(upload, *rows)
+    run_import(upload)
+
+    assert chip in text(as_lead.get("/import/"))
 
 
 def test_previews_that_could_not_be_fetched_are_tried_again(as_lead):
