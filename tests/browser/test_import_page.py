@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.utils.crypto import get_random_string
 from playwright.sync_api import expect
 
 from annotations.intake import import_job
@@ -11,6 +13,7 @@ from annotations.models import Track
 from energyapp.jobs.models import Job
 from tests.audio_files import write_tone
 from tests.browser.conftest import arrive
+from tests.conftest import session_of
 
 pytestmark = pytest.mark.browser
 
@@ -38,9 +41,9 @@ def press_import(page):
     page.get_by_role("button", name="Import", exact=True).click()
 
 
-def drop(page, *paths):
+def drop(page, *paths, on="fieldset.drop"):
     """As from the desktop: real files and folders."""
-    box = page.locator("fieldset.drop").bounding_box()
+    box = page.locator(on).bounding_box()
     position = {"x": box["x"] + 20, "y": box["y"] + 10}
     data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     devtools = page.context.new_cdp_session(page)
@@ -102,6 +105,37 @@ def test_files_that_are_dropped_are_added_to_those_that_are_chosen_and_can_be_cl
 
     expect(page.get_by_role("alert").filter(has_text="Choose a CSV, audio files, or both.")).to_be_visible()
     assert not Upload.objects.exists()
+
+
+def test_a_file_that_is_dropped_beside_the_card_is_taken_too_and_the_page_stays(open_page, lead, folder):
+    page = open_page(lead, "/import/")
+
+    drop(page, folder / "0.wav", on="h1")
+
+    expect(page.get_by_role("status")).to_contain_text("1 audio file")
+    assert page.url.endswith("/import/")
+
+
+def test_who_is_logged_out_meanwhile_logs_in_elsewhere_and_sends_the_rest_again(open_page, server, lead, folder):
+    page = open_page(lead, "/import/")
+
+    def log_out(route):
+        Session.objects.all().delete()
+        route.continue_()
+
+    page.route("**/files/", log_out)
+    choose(page, folder)
+    press_import(page)
+    expect(page.get_by_role("heading", name="7 files could not be sent")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("then send again")).to_be_visible()
+    page.unroute("**/files/")
+
+    again = {"sessionid": session_of(lead), "csrftoken": get_random_string(32)}
+    page.context.add_cookies([{"name": name, "value": value, "url": server.url} for name, value in again.items()])
+    page.get_by_role("button", name="Send them again").click()
+    arrive(page, r"/import/.{36}/$")
+
+    assert UploadedFile.objects.filter(problem="").count() == 7
 
 
 def test_a_file_that_the_server_fails_on_is_named_and_sent_again(open_page, lead, folder, expect_console):
@@ -170,6 +204,14 @@ def test_a_bad_table_stops_all_and_says_why(open_page, lead, folder):
     expect(page.get_by_role("button", name="Import", exact=True)).to_be_enabled()
     assert UploadedFile.objects.get().path == "labels.csv"
     assert not Job.objects.exists()
+
+    expect(page.get_by_role("alert").filter(has_text="6 audio files stayed chosen")).to_be_visible()
+    (folder / "labels.csv").write_text(TABLE)
+    page.get_by_label("CSV with labels or tracks").set_input_files(folder / "labels.csv")
+    expect(page.get_by_role("status")).to_contain_text("1 CSV and 6 audio files")
+    press_import(page)
+    arrive(page, r"/import/.{36}/$")
+    assert UploadedFile.objects.filter(problem="").count() == 7
 
 
 def test_files_that_are_not_taken_are_in_the_report(open_page, lead, folder):
