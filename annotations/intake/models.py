@@ -105,6 +105,7 @@ class Upload(models.Model):
     job = models.OneToOneField(Job, models.PROTECT, null=True, blank=True, related_name="upload")
     # Grows with each batch, in its transaction: an import that was killed and done again has told all of it once.
     counts = models.JSONField(default=dict, blank=True, help_text="What the import did.")
+    n_refused_files: int  # annotated by `begun()`
 
     objects = UploadQuerySet.as_manager()
 
