@@ -105,7 +105,6 @@ class Upload(models.Model):
     job = models.OneToOneField(Job, models.PROTECT, null=True, blank=True, related_name="upload")
     # Grows with each batch, in its transaction: an import that was killed and done again has told all of it once.
     counts = models.JSONField(default=dict, blank=True, help_text="What the import did.")
-    n_refused_files: int  # annotated by `begun()`
 
     objects = UploadQuerySet.as_manager()
 
@@ -115,7 +114,9 @@ class Upload(models.Model):
     @property
     def n_refused(self) -> int:
         """Rows and files, of an upload from `begun()`."""
-        return self.counts.get("refused", 0) + self.n_refused_files
+        # Not self.n_refused_files: types know it of rows from `begun()` only.
+        n_files: int = vars(self)["n_refused_files"]
+        return self.counts.get("refused", 0) + n_files
 
     @property
     def took_nothing(self) -> bool:
