@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from energyapp.settings import *  # noqa: F403
 
 PREVIEW_TEST_RULES = {
-    "ports": frozenset({int(os.environ["TEST_HTTPS_PORT"])}),
+    "ports": frozenset({int(os.environ.get("TEST_HTTPS_PORT", "443"))}),
     "networks": (ip_network("127.0.0.0/8"), ip_network("::1")),
     "ca_file": os.environ["TEST_HTTPS_CA"],
 }

@@ -16,6 +16,7 @@ PYTEST = [PYTHON, "-m", "pytest", "-q", "-n", "auto"]
 # What talks to the database, for a second run on Postgres.
 DATABASE_TESTS = [
     *("tests/annotations", "tests/intake", "tests/jobs", "tests/modeling", "--ignore=tests/modeling/core"),
+    "--ignore=tests/modeling/test_bench_features.py",
     *("tests/browser/test_labelling.py", "tests/services/test_workers.py", "tests/services/test_kills.py"),
     *("tests/services/test_the_loop.py", "tests/services/test_fetching.py", "tests/services/test_import_killed.py"),
 ]
