@@ -5,6 +5,8 @@ Two decisions are offered, because no single one is best at both metrics: `round
 more MAE).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -109,6 +111,16 @@ class MacroMaeThresholds:
     def predict(self, score: ArrayLike) -> Levels:
         """The level of each score; a score on a cut gets the higher level."""
         return MIN_LEVEL + np.searchsorted(self.thresholds, _finite(score, "score"), side="right").astype(np.int64)
+
+
+# The cuts of `round_to_level`.
+HALVES = np.arange(MIN_LEVEL, MAX_LEVEL) + 0.5
+
+# From out-of-fold scores, labels and sample weights to the cuts, by the metric that they lower.
+DECISIONS: dict[str, Callable[[Floats, Floats, Floats], MacroMaeThresholds]] = {
+    "lowest_macro_mae": lambda score, y, weight: MacroMaeThresholds().fit(score, y, sample_weight=weight),
+    "lowest_mae": lambda score, y, weight: MacroMaeThresholds(HALVES),
+}
 
 
 def _cut(score: Floats, above: np.ndarray, weight: Floats) -> float:

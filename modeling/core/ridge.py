@@ -56,7 +56,7 @@ class Ridge:
         features, labels = checked_features(X), np.asarray(y, dtype=float)
         if labels.shape != (len(features),) or not np.isfinite(labels).all():
             raise ValueError(f"found labels of shape {labels.shape}; expected ({len(features)},), finite")
-        weight = _checked_weight(sample_weight, len(features))
+        weight = checked_weight(sample_weight, len(features))
         intercept = float(weight @ labels / weight.sum())
         mean = weight @ features / weight.sum()
         z = features - mean
@@ -92,7 +92,7 @@ class Ridge:
 def out_of_fold(X: ArrayLike, y: ArrayLike, fold: np.ndarray, *, sample_weight: ArrayLike | None = None) -> Floats:
     """Each row's unclipped score, shape (n_rows,), in levels, by a ridge that saw no row of its fold."""
     features, labels = np.asarray(X), np.asarray(y, dtype=float)
-    weight = _checked_weight(sample_weight, len(features))
+    weight = checked_weight(sample_weight, len(features))
     score = np.empty(len(labels))
     for held_out in np.unique(fold):
         test, train = fold == held_out, fold != held_out
@@ -113,7 +113,7 @@ def checked_features(X: ArrayLike, *, n_features: int | None = None) -> Floats:
     return features
 
 
-def _checked_weight(sample_weight: ArrayLike | None, n_rows: int) -> Floats:
+def checked_weight(sample_weight: ArrayLike | None, n_rows: int) -> Floats:
     """Weights with mean 1, so that a penalty means the same whatever their unit."""
     if sample_weight is None:
         return np.ones(n_rows)

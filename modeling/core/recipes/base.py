@@ -1,6 +1,8 @@
 """What every recipe promises."""
 
+import json
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -10,19 +12,34 @@ from numpy.typing import ArrayLike
 from modeling.core.metrics import Floats, Levels
 
 
+@dataclass(kw_only=True, eq=False)
 class Recipe(ABC):
     """A way to learn levels from features, with everything it needs inside: scaling, resampling, decision.
+
+    A recipe is a dataclass: its fields are its options, by keyword, with their defaults.
 
     Parameters
     ----------
     seed : int
         All randomness of `fit`: the same seed and rows give the same model.
+
+    Attributes
+    ----------
+    notes : list of str
+        What `fit` had to do otherwise than asked, in sentences: fewer neighbours for a rare level, a part of the rows...
     """
 
     name: ClassVar[str]
 
-    def __init__(self, *, seed: int = 0) -> None:
-        self.seed = seed
+    seed: int = 0
+    notes: list[str] = field(init=False, default_factory=list)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Every option and its value, as JSON holds it: `RECIPES[name](**config)` makes the same recipe."""
+        return json.loads(
+            json.dumps({option.name: getattr(self, option.name) for option in fields(self) if option.init})
+        )
 
     @abstractmethod
     def fit(
@@ -39,11 +56,12 @@ class Recipe(ABC):
         groups : shape (n_tracks,), optional
             Artists. What is held out inside `fit` is held out by whole groups; without them every row is its own.
         sample_weight : shape (n_tracks,), float >= 0, optional
+            Tracks of weight 0 are as if they were not there.
 
         Raises
         ------
         ValueError
-            If the shapes do not fit, there are no rows, or a value is not finite.
+            If the shapes do not fit, there are too few rows, or a value is not finite.
         """
 
     @abstractmethod
@@ -53,6 +71,10 @@ class Recipe(ABC):
     @abstractmethod
     def predict_score(self, X: ArrayLike) -> Floats:
         """Continuous predictions in levels, within [1, 10], shape (n_tracks,): for ranking and residuals."""
+
+    @abstractmethod
+    def predict_interval(self, X: ArrayLike, coverage: float = 0.9) -> tuple[Floats, Floats]:
+        """(lower, upper) in levels, within [1, 10], each of shape (n_tracks,): holds the label of that share of tracks."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:

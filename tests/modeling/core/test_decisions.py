@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modeling.core.decisions import MacroMaeThresholds, round_to_level
+from modeling.core.decisions import DECISIONS, MacroMaeThresholds, round_to_level
 from modeling.core.metrics import macro_mae
 
 
@@ -125,3 +125,16 @@ def test_any_data_gives_ascending_cuts_and_levels_that_rise_with_the_score(rows,
     seen = round_to_level(y)
     assert seen.min() <= levels.min()
     assert levels.max() <= seen.max()
+
+
+def test_decisions_have_names_and_the_lowest_mae_is_rounding():
+    rng = np.random.default_rng(0)
+    level, score = skewed_scores(rng, 500)
+    new = np.append(score, [1.5, 2.5, 9.5])
+
+    macro, rounded = (
+        DECISIONS[name](score, level, np.ones(500)).predict(new) for name in ("lowest_macro_mae", "lowest_mae")
+    )
+
+    assert np.array_equal(rounded, round_to_level(new))
+    assert np.array_equal(macro, MacroMaeThresholds().fit(score, level).predict(new))
