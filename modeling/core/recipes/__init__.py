@@ -1,8 +1,10 @@
-"""Ways to learn levels, by name. A new recipe is one file and one line here."""
+"""Ways to learn levels, by name. A new recipe is one file and one line in `single`, where it is one model, or here."""
 
+from modeling.core.recipes.auto import Auto
 from modeling.core.recipes.base import Recipe
-from modeling.core.recipes.ridge_thresholds import RidgeThresholds
+from modeling.core.recipes.mean_of_models import MeanOfModels
+from modeling.core.recipes.single import SINGLE_RECIPES
 
-RECIPES: dict[str, type[Recipe]] = {recipe.name: recipe for recipe in (RidgeThresholds,)}
+RECIPES: dict[str, type[Recipe]] = {**SINGLE_RECIPES, MeanOfModels.name: MeanOfModels, Auto.name: Auto}
 
 __all__ = ["RECIPES", "Recipe"]
