@@ -40,6 +40,11 @@ def wait_until(condition: Callable[[], Any], *, timeout_s: float = 30, what: str
     return value
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that this one's main thread has started and that have not been waited for (Linux)."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def database_url(database: dict[str, Any]) -> str:
     """The address of a test database, for processes that know nothing of the test run."""
     if "sqlite" in database["ENGINE"]:
@@ -80,8 +85,7 @@ class Process:
 
     def children(self) -> list[int]:
         """The ids of its own children, for instance of a worker's pool (Linux)."""
-        pid = self.popen.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return children_of(self.popen.pid)
 
     def kill(self) -> None:
         """As a machine that loses power would."""
