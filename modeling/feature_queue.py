@@ -1,7 +1,7 @@
 """Which tracks want features, and sending them to the workers. The numbers are made by `modeling.feature_extraction`."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from celery import current_app
 from django.db import transaction
@@ -20,12 +20,14 @@ REQUEUE_AFTER = dt.timedelta(minutes=10)
 MAX_UNDER_WAY = 500
 
 
-def computable_sets() -> list[FeatureSet]:
-    """The feature sets that this installation can make from audio."""
+def computable_sets(*, also: Collection[str] = ()) -> list[FeatureSet]:
+    """The feature sets that this installation makes from audio; of those made on request only the ones of these names."""
     return [
         feature_set
         for feature_set in FEATURE_SETS.values()
-        if feature_set.compute is not None and (feature_set.name != "transfer" or convnet_weights.is_installed())
+        if feature_set.compute is not None
+        and (not feature_set.on_request or feature_set.name in also)
+        and (feature_set.name != "transfer" or convnet_weights.is_installed())
     ]
 
 

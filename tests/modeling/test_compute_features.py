@@ -115,6 +115,9 @@ def test_it_does_as_many_tracks_and_only_the_sets_that_it_is_told_and_what_faile
     assert states() == ["ready"]
     assert len(vectors()) == 3 * len(computable_sets())
 
+    run("--set", "logmel", "--workers", "1")
+    assert len([key for _, key in vectors() if key == FEATURE_SETS["logmel"].key]) == 3
+
 
 def test_what_fails_again_is_counted_with_its_reason_also_when_another_worker_was_first(monkeypatch):
     text, *_ = tracks = waiting_tracks(2)

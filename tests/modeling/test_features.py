@@ -250,3 +250,11 @@ def test_transfer_features_are_computable_when_their_weights_are_installed(monke
 
     assert computable(True) - computable(False) == {"transfer"}
     assert "spotify" not in computable(True)
+
+
+def test_what_takes_much_room_is_computed_only_where_it_is_asked_for_by_name():
+    def computable(*names: str) -> set[str]:
+        return {feature_set.name for feature_set in feature_queue.computable_sets(also=names)}
+
+    assert computable("logmel") - computable("signal") == {"logmel"}
+    assert "spotify" not in computable("spotify")

@@ -14,6 +14,7 @@ from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 SAY_EVERY_S = 5
 MAX_PROBLEMS_SHOWN = 50
 MADE_FROM_AUDIO = [name for name, feature_set in FEATURE_SETS.items() if feature_set.compute]
+ON_REQUEST = " and ".join(name for name, feature_set in FEATURE_SETS.items() if feature_set.on_request)
 
 
 def at_least_one(text: str) -> int:
@@ -30,7 +31,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument(
-            "--set", dest="names", action="append", choices=MADE_FROM_AUDIO, help="only this one; may be repeated"
+            "--set",
+            dest="names",
+            action="append",
+            choices=MADE_FROM_AUDIO,
+            help=f"only this one; may be repeated; else all but {ON_REQUEST}, which takes much room",
         )
         parser.add_argument("--limit", type=at_least_one, metavar="N", help="no more tracks than that")
         parser.add_argument(
@@ -58,7 +63,7 @@ class Command(BaseCommand):
 
 
 def chosen_sets(names: list[str] | None) -> list[FeatureSet]:
-    computable = {feature_set.name: feature_set for feature_set in feature_queue.computable_sets()}
+    computable = {feature_set.name: feature_set for feature_set in feature_queue.computable_sets(also=names or ())}
     for name in names or ():
         if name not in computable:
             raise CommandError(f"{name} cannot be computed here; use manage.py install_convnet")

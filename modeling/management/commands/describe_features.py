@@ -4,6 +4,9 @@ from django.core.management.base import BaseCommand
 
 from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 
+# A set of more columns follows a pattern, which its first ones and its last one show.
+MAX_ROWS, N_FIRST = 500, 3
+
 _INTRODUCTION = """\
 # Features
 
@@ -34,12 +37,13 @@ def as_markdown(feature_sets: Iterable[FeatureSet]) -> str:
 
 
 def _section(feature_set: FeatureSet) -> str:
-    training = "Training uses it." if feature_set.used_in_training else "Training does not use it."
+    about = [feature_set.about, "Training uses it." if feature_set.used_in_training else "Training does not use it."]
+    if feature_set.on_request:
+        about.append(f"Computed only on request: `manage.py compute_features --set {feature_set.name}`.")
     rows = [
         f"| {i} | `{column.name}` | {column.description} | {column.unit} | {column.source} |"
         for i, column in enumerate(feature_set.documentation)
     ]
     head = ["| | Column | What | Unit | Source |", "|---|---|---|---|---|"]
-    return "\n".join(
-        [f"## `{feature_set.key}`: {len(rows)} columns", "", f"{feature_set.about} {training}", "", *head, *rows]
-    )
+    shown = rows if len(rows) <= MAX_ROWS else [*rows[:N_FIRST], "| ... | | | | |", rows[-1]]
+    return "\n".join([f"## `{feature_set.key}`: {len(rows)} columns", "", " ".join(about), "", *head, *shown])

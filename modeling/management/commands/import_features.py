@@ -6,12 +6,15 @@ from annotations.intake.csv_rows import FileRefused, RefusedRows, report_path
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.imports import import_features
 
+# Rows of thousands of columns are longer than a CSV may have them.
+IMPORTABLE = [name for name, feature_set in FEATURE_SETS.items() if not feature_set.on_request]
+
 
 class Command(BaseCommand):
     help = "Import ready feature columns of tracks that are here: the columns of the set, and track_uri or Spotify's track_id."
 
     def add_arguments(self, parser):
-        parser.add_argument("feature_set", metavar="SET", choices=list(FEATURE_SETS))
+        parser.add_argument("feature_set", metavar="SET", choices=IMPORTABLE)
         parser.add_argument("file", type=Path, metavar="FILE.csv")
         parser.add_argument(
             "--refused", type=Path, metavar="FILE.csv", help="default: beside FILE, ending in .refused.csv"

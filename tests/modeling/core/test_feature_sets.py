@@ -13,13 +13,13 @@ from modeling.core import analysis
 from modeling.core.feature_sets import FEATURE_SETS
 from tests.audio_signals import noise
 
-COMPUTED = ("signal", "spotify_like")
+COMPUTED = ("signal", "spotify_like", "logmel")
 
 
-def test_there_are_four_sets_under_their_own_names():
+def test_there_are_five_sets_under_their_own_names():
     sizes = {name: len(feature_set.columns) for name, feature_set in FEATURE_SETS.items()}
 
-    assert sizes == {"signal": 175, "transfer": 160, "spotify": 12, "spotify_like": 7}
+    assert sizes == {"signal": 175, "transfer": 160, "spotify": 12, "spotify_like": 7, "logmel": 7488}
     assert [feature_set.name for feature_set in FEATURE_SETS.values()] == list(FEATURE_SETS)
     assert FEATURE_SETS["signal"].key == "signal@2"
     assert FEATURE_SETS["transfer"].columns[0] == "transfer_000"
