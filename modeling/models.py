@@ -108,6 +108,8 @@ class Prediction(models.Model):
     true_level = models.PositiveSmallIntegerField(null=True, help_text="The track's label when the run was made.")
     score = models.FloatField(help_text="Before the decision, in levels.")
     level = models.PositiveSmallIntegerField()
+    lower = models.FloatField(null=True, help_text="The interval that holds nine labels of ten, in levels.")
+    upper = models.FloatField(null=True)
 
     objects = PredictionQuerySet.as_manager()
 
@@ -123,11 +125,40 @@ class Prediction(models.Model):
             models.CheckConstraint(
                 name="prediction_held_out_has_its_truth", condition=Q(part="final") | Q(true_level__isnull=False)
             ),
+            models.CheckConstraint(
+                name="prediction_interval_has_both_ends",
+                condition=Q(lower__isnull=True, upper__isnull=True) | Q(lower__lte=models.F("upper")),
+            ),
         ]
         indexes = [models.Index(name="prediction_cell", fields=["run", "true_level", "level"])]
 
     def __str__(self) -> str:
         return f"{self.run}: {self.track} is {self.level}"
+
+
+class Experiment(models.Model):
+    """A question asked of the labels there were. Its job says how it goes; its report, once there, stays as it is."""
+
+    job = models.OneToOneField(Job, models.PROTECT, related_name="experiment")
+    requested_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="experiments")
+    name = models.CharField(max_length=40, help_text="Which one: see modeling.core.lab.experiments.")
+    options = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    # Written in the one transaction that ends the job.
+    report = models.TextField(blank=True, help_text="JSON: see modeling.core.lab.report.")
+    data_digest = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="experiment_report_with_its_digest",
+                condition=Q(report="", data_digest="") | ~Q(report="") & ~Q(data_digest=""),
+            ),
+        ]
+        indexes = [models.Index(name="experiment_newest_of_a_name", fields=["name", "-id"])]
+
+    def __str__(self) -> str:
+        return f"experiment {self.pk}: {self.name}"
 
 
 class Promotion(AppendOnly):

@@ -42,6 +42,7 @@ class Job(models.Model):
         RUNNING = "running"
         SUCCEEDED = "succeeded"
         FAILED = "failed"
+        CANCELLED = "cancelled"
 
     kind = models.CharField(max_length=40)
     key = models.CharField(max_length=64, blank=True, help_text="What it is about, where a kind may run for several.")
@@ -61,6 +62,9 @@ class Job(models.Model):
     published_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(
+        null=True, blank=True, help_text="Whoever runs it stops at the next report."
+    )
 
     objects = JobQuerySet.as_manager()
 
@@ -77,7 +81,8 @@ class Job(models.Model):
                 name="job_one_live_of_a_kind", fields=["kind", "key"], condition=Q(status__in=["queued", "running"])
             ),
             models.CheckConstraint(
-                name="job_status_known", condition=Q(status__in=["queued", "running", "succeeded", "failed"])
+                name="job_status_known",
+                condition=Q(status__in=["queued", "running", "succeeded", "failed", "cancelled"]),
             ),
             models.CheckConstraint(name="job_progress_is_a_share", condition=Q(progress__gte=0, progress__lte=1)),
             models.CheckConstraint(
@@ -87,7 +92,7 @@ class Job(models.Model):
             models.CheckConstraint(
                 name="job_finished_has_its_time",
                 condition=Q(status__in=["queued", "running"], finished_at__isnull=True)
-                | Q(status__in=["succeeded", "failed"], finished_at__isnull=False),
+                | Q(status__in=["succeeded", "failed", "cancelled"], finished_at__isnull=False),
             ),
         ]
 

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +46,10 @@ class Dataset:
             raise ValueError(f"found {len(self.columns)} column names; expected {self.X.shape[1]}")
         if not np.all((self.y >= MIN_LEVEL) & (self.y <= MAX_LEVEL)):
             raise ValueError(f"found labels outside {MIN_LEVEL}..{MAX_LEVEL}; expected levels")
+
+    def rows(self, index: NDArray[Any]) -> "Dataset":
+        """The tracks at these positions, or where a mask is true."""
+        return replace(self, X=self.X[index], y=self.y[index], groups=self.groups[index], uris=self.uris[index])
 
     def digest(self) -> str:
         """sha256 of everything above, hex. The same rows in another order are another dataset (folds see order)."""

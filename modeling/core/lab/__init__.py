@@ -1,0 +1,1 @@
+"""Experiments on labelled tracks: what they ask, and the reports they answer with."""

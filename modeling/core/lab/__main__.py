@@ -1,0 +1,58 @@
+"""Run an experiment on a file, without a database.
+
+python -m modeling.core.lab resampling tracks.csv --set n_repeats=3 --json report.json
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from modeling.core.benchmarks.emomusic import read_tracks
+from modeling.core.lab.catalogue import EXPERIMENTS
+from modeling.core.lab.data import LabData
+from modeling.core.lab.experiment import parsed_options
+from modeling.core.lab.running import run_experiment
+from modeling.core.lab.text import report_text
+
+
+def main() -> None:
+    """Read, run, print; exit code 2 with one line where the input is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m modeling.core.lab", description=__doc__)
+    parser.add_argument("experiment", choices=EXPERIMENTS)
+    parser.add_argument("data", type=Path, help="a snapshot (dataset.npz), or tracks.csv")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the experiment")
+    parser.add_argument("--json", type=Path, help="where to write the whole report")
+    parser.add_argument("--csv", type=Path, help="where to write its tables")
+    arguments = parser.parse_args()
+    try:
+        kind = EXPERIMENTS[arguments.experiment]
+        options = parsed_options(kind, dict(_pair(text) for text in arguments.set))
+        report = run_experiment(
+            kind(**options),
+            read(arguments.data),
+            on_progress=lambda share, message: print(f"\r{share:4.0%} {message:70}", end="", file=sys.stderr),
+        )
+    except (ValueError, OSError) as problem:
+        parser.exit(2, f"\n{problem}\n")
+    print(file=sys.stderr)
+    print(report_text(report))
+    if arguments.json:
+        arguments.json.write_text(report.to_json(), encoding="utf-8")
+    if arguments.csv:
+        arguments.csv.write_text(report.to_csv(), encoding="utf-8")
+
+
+def read(path: Path) -> LabData:
+    """Tracks of a CSV (artist, song_id, energy, transfer_000...) or a snapshot."""
+    return LabData.of_dataset(read_tracks(path)) if path.suffix == ".csv" else LabData.load(path)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"found --set {text}; expected NAME=VALUE")
+    return name, value
+
+
+if __name__ == "__main__":
+    main()

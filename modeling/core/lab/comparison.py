@@ -1,0 +1,249 @@
+"""The same held-out tracks for every contender, so that their differences are paired."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modeling.core.annotations import Annotations
+from modeling.core.dataset import Dataset, grouped_stratified_folds
+from modeling.core.decisions import round_to_level
+from modeling.core.estimates import Estimate, mean_over_strata
+from modeling.core.lab.data import TooLittleData
+from modeling.core.lab.experiment import Experiment
+from modeling.core.lab.report import Column, Matrix, Table, matrix
+from modeling.core.metrics import Floats, Levels, confusion_matrix
+from modeling.core.recipes import RECIPES, Recipe
+
+# Of a seed; a contender is made anew for every fit.
+MakeRecipe = Callable[[int], Recipe]
+OnProgress = Callable[[float, str], None]
+
+MIN_TRACKS = 10
+
+
+def contender(recipe: str, **options: Any) -> MakeRecipe:
+    """A recipe by name with these options."""
+    return lambda seed: RECIPES[recipe](seed=seed, **options)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How tracks are held out.
+
+    Attributes
+    ----------
+    n_folds, n_repeats
+        Each repeat cuts the tracks into other folds.
+    by_artist
+        Whether the tracks of an artist are held out together. The thesis did not; without, a model is judged by artists it
+        knows.
+    """
+
+    n_folds: int = 4
+    n_repeats: int = 1
+    seed: int = 0
+    by_artist: bool = True
+
+    @classmethod
+    def of(cls, asked: Experiment) -> Protocol:
+        """As the experiment's options say."""
+        return cls(asked.n_folds, asked.n_repeats, asked.seed, asked.by_artist)
+
+    def folds(self, dataset: Dataset, repeat: int) -> NDArray[np.int64]:
+        groups = dataset.groups if self.by_artist else np.arange(len(dataset.y))
+        return grouped_stratified_folds(dataset.y, groups, n_folds=self.n_folds, seed=self.seed + repeat)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What one contender says of tracks it did not learn from.
+
+    Attributes
+    ----------
+    truth : shape (n_tracks,), int
+    score, level : shape (n_repeats, n_tracks)
+    seconds
+        What fits and predictions took.
+    notes
+        What fits had to do otherwise than asked.
+    """
+
+    truth: Levels
+    score: Floats
+    level: Levels
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def error(self) -> Floats:
+        """Each track's absolute error, mean over repeats: (n_tracks,), in levels."""
+        return np.abs(self.level - self.truth).mean(axis=0)
+
+    @property
+    def macro_mae(self) -> Estimate:
+        return mean_over_strata(self.error, self.truth)
+
+    @property
+    def mae(self) -> Estimate:
+        return mean_over_strata(self.error, np.zeros_like(self.truth))
+
+    def within(self, distance: int) -> Estimate:
+        """The share of tracks at most that many levels off."""
+        return mean_over_strata((np.abs(self.level - self.truth) <= distance).mean(axis=0), np.zeros_like(self.truth))
+
+    def macro_mae_less(self, other: HeldOut) -> Estimate:
+        """The paired difference in macro-MAE, this less the other's: below 0 is better."""
+        return mean_over_strata(self.error - other.error, self.truth)
+
+    def mae_less(self, other: HeldOut) -> Estimate:
+        return mean_over_strata(self.error - other.error, np.zeros_like(self.truth))
+
+    def matrix(self, title: str) -> Matrix:
+        """Counts over all repeats."""
+        return matrix(title, sum(confusion_matrix(self.truth, level) for level in self.level))
+
+
+def compare(
+    contenders: Mapping[str, MakeRecipe],
+    dataset: Dataset | Mapping[str, Dataset],
+    protocol: Protocol,
+    *,
+    annotations: Annotations | None = None,
+    on_progress: OnProgress = lambda share, message: None,
+) -> dict[str, HeldOut]:
+    """Predict every track, by every contender, by models that saw neither it nor (by default) its artist.
+
+    Parameters
+    ----------
+    contenders : a function of the seed that makes an unfitted recipe, by name
+    dataset : Dataset, or one for each contender
+        Where each has its own they hold the same tracks (in the same order) with different features.
+    on_progress : function of (share done 0..1, message)
+        Called before each fit; may raise to stop.
+
+    Raises
+    ------
+    TooLittleData
+        Fewer than 10 tracks, a single level, or a single artist.
+    """
+    datasets = {name: dataset[name] if isinstance(dataset, Mapping) else dataset for name in contenders}
+    any_dataset = next(iter(datasets.values()))
+    check_enough(any_dataset, by_artist=protocol.by_artist)
+    folds = [protocol.folds(any_dataset, repeat) for repeat in range(protocol.n_repeats)]
+    n_fits, n_done = len(contenders) * sum(int(fold.max()) + 1 for fold in folds), 0
+    found = {}
+    for name, make in contenders.items():
+        fits = _Fits(datasets[name], make, protocol, annotations)
+        for repeat, fold in enumerate(folds):
+            for held_out in range(int(fold.max()) + 1):
+                on_progress(n_done / n_fits, f"{name}: fold {held_out + 1}, repeat {repeat + 1}")
+                fits.run(repeat, fold == held_out)
+                n_done += 1
+        found[name] = fits.result()
+    on_progress(1.0, "done")
+    return found
+
+
+def notes_of(found: Mapping[str, HeldOut]) -> tuple[str, ...]:
+    """What fits had to do otherwise than asked, each with the contenders that say it."""
+    said: dict[str, list[str]] = {}
+    for name, held_out in found.items():
+        for note in held_out.notes:
+            said.setdefault(note, []).append(name)
+    return tuple(f"{', '.join(names)}: {note}" for note, names in said.items())
+
+
+def check_enough(dataset: Dataset, *, by_artist: bool = True, min_tracks: int = MIN_TRACKS) -> None:
+    """TooLittleData, with what to do, where nothing honest can be learnt and held out."""
+    n_tracks, n_levels = len(dataset.y), len(np.unique(round_to_level(dataset.y)))
+    if n_tracks < min_tracks:
+        raise TooLittleData(
+            f"{n_tracks} labelled tracks have features; this experiment needs {min_tracks}: label more."
+        )
+    if n_levels < 2:
+        raise TooLittleData("All labelled tracks have the same level: label tracks of other levels.")
+    if by_artist and len(np.unique(dataset.groups)) < 2:
+        raise TooLittleData(
+            "All labelled tracks are by one artist: label tracks of others, so that one can be held out."
+        )
+
+
+class _Fits:
+    """The predictions of one contender, filled in fold by fold."""
+
+    def __init__(self, dataset: Dataset, make: MakeRecipe, protocol: Protocol, annotations: Annotations | None) -> None:
+        self.dataset, self.make, self.protocol, self.annotations = dataset, make, protocol, annotations
+        shape = (protocol.n_repeats, len(dataset.y))
+        self.score, self.level = np.full(shape, np.nan), np.zeros(shape, np.int64)
+        self.seconds, self.notes = 0.0, dict[str, None]()
+
+    def run(self, repeat: int, held: NDArray[np.bool_]) -> None:
+        began = time.perf_counter()
+        model = fit(
+            self.make(self.protocol.seed + repeat), self.dataset, ~held, self.annotations, self.protocol.by_artist
+        )
+        self.score[repeat, held] = model.predict_score(self.dataset.X[held])
+        self.level[repeat, held] = model.predict(self.dataset.X[held])
+        self.seconds += time.perf_counter() - began
+        self.notes |= dict.fromkeys(model.notes)
+
+    def result(self) -> HeldOut:
+        return HeldOut(round_to_level(self.dataset.y), self.score, self.level, self.seconds, tuple(self.notes))
+
+
+def fit(
+    recipe: Recipe,
+    dataset: Dataset,
+    rows: NDArray[np.bool_],
+    annotations: Annotations | None = None,
+    by_artist: bool = True,
+) -> Recipe:
+    """The recipe, fitted on these tracks alone."""
+    known = dataset.rows(rows)
+    return recipe.fit(known.X, known.y, groups=known.groups if by_artist else None)
+
+
+def comparison_table(
+    title: str,
+    found: Mapping[str, HeldOut],
+    *,
+    reference: str = "",
+    thesis: Mapping[str, float] | None = None,
+    first_column: str = "Contender",
+) -> Table:
+    """One row a contender: macro-MAE, the paired difference to the reference (else to the best), MAE, within 1 and 2.
+
+    Parameters
+    ----------
+    reference : name in found
+    thesis : the thesis's macro-MAE, by name in found
+    """
+    best = min(found, key=lambda name: found[name].macro_mae.value)
+    to = reference or best
+    columns = [
+        Column(first_column, "text"),
+        Column(
+            "macro-MAE", help="Mean absolute error of each level, averaged over the levels; in levels, 0 is perfect."
+        ),
+        Column(f"less {to}", help="Paired difference on the same tracks; below 0 is better."),
+        Column("MAE"),
+        Column("within 1", "share"),
+        Column("within 2", "share"),
+        Column("time", "seconds"),
+    ]
+    if thesis is not None:
+        columns.insert(2, Column("thesis", help="Its macro-MAE, on its own data.", from_thesis=True))
+    rows = []
+    for name, held_out in found.items():
+        behind = None if name == to else held_out.macro_mae_less(found[to])
+        row = [name, held_out.macro_mae, behind, held_out.mae, held_out.within(1), held_out.within(2), held_out.seconds]
+        if thesis is not None:
+            row.insert(2, thesis.get(name))
+        rows.append(tuple(row))
+    return Table(title, tuple(columns), tuple(rows), best=list(found).index(best))

@@ -1,0 +1,20 @@
+"""How each experiment of the catalogue is answered. A new one is one file and one line here."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from modeling.core.lab.comparison import OnProgress
+from modeling.core.lab.data import LabData
+from modeling.core.lab.experiments import resampling
+from modeling.core.lab.report import Findings
+
+
+class Answer(Protocol):
+    """See `running.run_experiment`. `asked` is the experiment of that name in the catalogue, with its options."""
+
+    def __call__(self, asked: Any, data: LabData, *, on_progress: OnProgress, folder: Path | None) -> Findings: ...
+
+
+ANSWERS: dict[str, Answer] = {
+    "resampling": resampling.answer,
+}
