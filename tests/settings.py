@@ -10,6 +10,11 @@ atexit.register(shutil.rmtree, _var, ignore_errors=True)
 os.environ.pop("ENERGYAPP_MODELS", None)
 os.environ["ENERGYAPP_VAR"] = _var
 
+from energyapp.serve.programs import ONE_THREAD  # noqa: E402  (imports no numbers: they read it once)
+
+# As workers have it. Tests keep every core busy, and threads that wait for one another make them take three times as long.
+os.environ.update(ONE_THREAD)
+
 from energyapp.settings import *  # noqa: E402, F403  (needs the folder)
 from energyapp.settings import DATABASES, STORAGES, VAR_DIR  # noqa: E402
 
