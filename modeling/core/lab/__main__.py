@@ -4,7 +4,9 @@ python -m modeling.core.lab resampling tracks.csv --set n_repeats=3 --json repor
 """
 
 import argparse
+import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from modeling.core.benchmarks.emomusic import read_tracks
@@ -43,8 +45,12 @@ def main() -> None:
 
 
 def read(path: Path) -> LabData:
-    """Tracks of a CSV (artist, song_id, energy, transfer_000...) or a snapshot."""
-    return LabData.of_dataset(read_tracks(path)) if path.suffix == ".csv" else LabData.load(path)
+    """Tracks of a CSV (artist, song_id, energy, transfer_000..., and genre where it is there) or a snapshot."""
+    if path.suffix != ".csv":
+        return LabData.load(path)
+    with path.open(newline="", encoding="utf-8") as file:
+        genres = [(row["genre"],) if row.get("genre") else () for row in csv.DictReader(file)]
+    return replace(LabData.of_dataset(read_tracks(path)), genres=genres)
 
 
 def _pair(text: str) -> tuple[str, str]:
