@@ -42,10 +42,13 @@ def _train(run: TrainingRun, claim: Claim) -> None:
         run.recipe,
         data.dataset,
         seed=run.seed,
+        annotations=data.labels_by_person,
         on_progress=lambda share, message: claim.report(CROSS_VALIDATION_SHARE * share, f"Cross-validation: {message}"),
     )
     claim.report(CROSS_VALIDATION_SHARE, "Fitting the model on all labels")
-    model = RECIPES[run.recipe](seed=run.seed).fit(data.dataset.X, data.dataset.y, groups=data.dataset.groups)
+    model = RECIPES[run.recipe](seed=run.seed).fit(
+        data.dataset.X, data.dataset.y, groups=data.dataset.groups, annotations=data.labels_by_person
+    )
     metrics = _metrics(data, evaluation)
     artifact, digest = _write_artifact(run, claim, model, data, metrics)
     claim.report(0.9, "Predicting every track")

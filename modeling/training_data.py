@@ -14,6 +14,7 @@ from annotations import consensus
 from annotations.levels import levels_of
 from annotations.models import Annotation, Decision, Track
 from energyapp.jobs.claims import JobRefused
+from modeling.core.annotations import Annotations
 from modeling.core.dataset import Dataset
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.feature_queue import computable_sets
@@ -73,6 +74,12 @@ class TrainingData:
     def annotation_row(self) -> NDArray[np.int64]:
         row_of_track = {track_id: row for row, track_id in enumerate(self.track_ids)}
         return np.array([row_of_track[annotation.track_id] for annotation in self.annotations])
+
+    @cached_property
+    def labels_by_person(self) -> Annotations:
+        """Who gave which row of the dataset which level, for recipes that learn people apart."""
+        people = [str(row.annotator_id) for row in self.annotations]
+        return Annotations(self.annotation_row, np.array(people), np.array([row.level for row in self.annotations]))
 
     @cached_property
     def consensus(self) -> consensus.Consensus:

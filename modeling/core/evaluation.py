@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from modeling.core import metrics
+from modeling.core.annotations import Annotations
 from modeling.core.dataset import Dataset, evaluation_slice, grouped_stratified_folds
 from modeling.core.decisions import round_to_level
 from modeling.core.metrics import Floats, Levels
@@ -54,6 +55,7 @@ def cross_validate(
     n_folds: int = 5,
     seed: int = 0,
     slice_share: float = 0.2,
+    annotations: Annotations | None = None,
     on_progress: OnProgress | None = None,
 ) -> Evaluation:
     """Predict every track by models that did not learn from it.
@@ -63,6 +65,8 @@ def cross_validate(
     recipe : name in RECIPES, or a function that makes an unfitted recipe
     slice_share : float
         Share of the tracks kept out of all cross-validation, by `in_evaluation_slice`; 0 for none.
+    annotations : Annotations, optional
+        Of the dataset's tracks, for recipes that learn people apart.
     on_progress : function of (share done 0..1, message), optional
         Called before each fit, and with 1.0 at the end; may raise to stop the work.
 
@@ -88,14 +92,14 @@ def cross_validate(
     n_fits = n_folds + int(in_slice.any())
     for held_out in range(n_folds):
         report(held_out / n_fits, f"fold {held_out + 1} of {n_folds}")
-        model = _fit(make_recipe(), dataset, np.flatnonzero(~in_slice & (fold != held_out)))
+        model = _fit(make_recipe(), dataset, np.flatnonzero(~in_slice & (fold != held_out)), annotations)
         rows = np.flatnonzero(artist_fold == held_out)
         unseen_score[rows], unseen_level[rows] = model.predict_score(dataset.X[rows]), model.predict(dataset.X[rows])
     score[development], level[development] = unseen_score[development], unseen_level[development]
 
     if in_slice.any():
         report(n_folds / n_fits, "evaluation slice")
-        model, rows = _fit(make_recipe(), dataset, development), np.flatnonzero(in_slice)
+        model, rows = _fit(make_recipe(), dataset, development, annotations), np.flatnonzero(in_slice)
         score[rows], level[rows] = model.predict_score(dataset.X[rows]), model.predict(dataset.X[rows])
         unknown = in_slice & (artist_fold == SLICE_FOLD)
         unseen_score[unknown], unseen_level[unknown] = score[unknown], level[unknown]
@@ -153,5 +157,6 @@ def _fold_of_artist(groups: NDArray[np.str_], fold: NDArray[np.int64]) -> NDArra
     return fold_of_group[group]
 
 
-def _fit(recipe: Recipe, dataset: Dataset, rows: NDArray[np.intp]) -> Recipe:
-    return recipe.fit(dataset.X[rows], dataset.y[rows], groups=dataset.groups[rows])
+def _fit(recipe: Recipe, dataset: Dataset, rows: NDArray[np.intp], annotations: Annotations | None) -> Recipe:
+    theirs = None if annotations is None else annotations.of_tracks(rows)
+    return recipe.fit(dataset.X[rows], dataset.y[rows], groups=dataset.groups[rows], annotations=theirs)

@@ -206,7 +206,8 @@ def fit(
 ) -> Recipe:
     """The recipe, fitted on these tracks alone."""
     known = dataset.rows(rows)
-    return recipe.fit(known.X, known.y, groups=known.groups if by_artist else None)
+    theirs = None if annotations is None else annotations.of_tracks(np.flatnonzero(rows))
+    return recipe.fit(known.X, known.y, groups=known.groups if by_artist else None, annotations=theirs)
 
 
 def comparison_table(

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from modeling.core.annotations import Annotations
 from modeling.core.metrics import Floats, Levels
 
 
@@ -43,7 +44,13 @@ class Recipe(ABC):
 
     @abstractmethod
     def fit(
-        self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        annotations: Annotations | None = None,
     ) -> Self:
         """Learn from labelled tracks.
 
@@ -57,6 +64,8 @@ class Recipe(ABC):
             Artists. What is held out inside `fit` is held out by whole groups; without them every row is its own.
         sample_weight : shape (n_tracks,), float >= 0, optional
             Tracks of weight 0 are as if they were not there.
+        annotations : Annotations, optional
+            Who gave which of these tracks which level. Only recipes that learn people apart look at it.
 
         Raises
         ------

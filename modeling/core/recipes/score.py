@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from modeling.core.annotations import Annotations
 from modeling.core.dataset import grouped_stratified_folds
 from modeling.core.decisions import DECISIONS, MacroMaeThresholds
 from modeling.core.intervals import ConformalIntervals
@@ -101,7 +102,13 @@ class ScoreRecipe(Recipe):
         return {"decision": DECISIONS, "resampling": RESAMPLERS}
 
     def fit(
-        self, X: ArrayLike, y: ArrayLike, *, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        annotations: Annotations | None = None,
     ) -> Self:
         """See `Recipe.fit`."""
         self.notes, self.details = [], {}

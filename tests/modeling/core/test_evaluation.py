@@ -15,7 +15,7 @@ class Spy(Recipe):
     name = "spy"
     made: list["Spy"]
 
-    def fit(self, X, y, *, groups=None, sample_weight=None):
+    def fit(self, X, y, *, groups=None, sample_weight=None, annotations=None):
         self.learnt, self.asked = set(np.asarray(X)[:, 0].astype(int)), set()
         self.made.append(self)
         return self
