@@ -16,8 +16,60 @@ from modeling.core.recipes import RECIPES, Recipe
 
 SLICE_FOLD = -1
 
+INTERVAL_COVERAGE = 0.9
+# Rows that are predicted at a time: models make float64 copies of what they are asked.
+CHUNK_ROWS = 4_000
+
 RecipeFactory = Callable[[], Recipe]
 OnProgress = Callable[[float, str], None]
+OnFoldModel = Callable[[Recipe, NDArray[np.intp]], None]
+
+
+class CannotLearn(ValueError):
+    """A recipe refuses the tracks that are left to learn from; the message says why."""
+
+
+class Leak(RuntimeError):
+    """Something that is to be predicted is among what was to be learnt from: a mistake of whoever made the rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of some tracks, all (n_tracks,): score, level, and the interval that holds nine labels of ten."""
+
+    score: Floats
+    level: Levels
+    lower: Floats
+    upper: Floats
+
+    @classmethod
+    def none(cls, n_tracks: int) -> "Predictions":
+        """Room for predictions."""
+        score, lower, upper = np.full((3, n_tracks), np.nan)
+        return cls(score, np.zeros(n_tracks, np.int64), lower, upper)
+
+    def put(self, rows: NDArray[Any], found: "Predictions") -> None:
+        """Write those of some tracks at their positions."""
+        for name, values in vars(found).items():
+            getattr(self, name)[rows] = values
+
+    def take(self, rows: NDArray[Any]) -> "Predictions":
+        """Those at these positions, or where a mask is true."""
+        return Predictions(*(values[rows] for values in vars(self).values()))
+
+
+def predictions_of(model: Recipe, X: NDArray[np.float32], rows: NDArray[np.intp] | None = None) -> Predictions:
+    """What a fitted model says of these rows of X (none given: all), a chunk at a time."""
+    asked = np.arange(len(X)) if rows is None else rows
+    found = Predictions.none(len(asked))
+    for start in range(0, len(asked), CHUNK_ROWS):
+        chunk = slice(start, start + CHUNK_ROWS)
+        features = X[asked[chunk]]
+        interval = model.predict_interval(features, INTERVAL_COVERAGE)
+        found.put(
+            np.arange(len(asked))[chunk], Predictions(model.predict_score(features), model.predict(features), *interval)
+        )
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +80,7 @@ class Evaluation:
     ----------
     fold : int
         The fold a development track was held out in; -1 for the tracks of the evaluation slice.
-    score, level : float in [1, 10] and int 1..10
+    score, level, lower, upper : float in [1, 10]; the level int 1..10
         Development tracks: out-of-fold, by a model that saw neither the slice nor any track of the fold (so no track
         of the artist). Slice tracks: by one model fitted on all development tracks, which may know the artist by
         other tracks.
@@ -40,6 +92,8 @@ class Evaluation:
     fold: NDArray[np.int64]
     score: Floats
     level: Levels
+    lower: Floats
+    upper: Floats
     unseen_artist_score: Floats
     unseen_artist_level: Levels
 
@@ -57,6 +111,7 @@ def cross_validate(
     slice_share: float = 0.2,
     annotations: Annotations | None = None,
     on_progress: OnProgress | None = None,
+    on_fold_model: OnFoldModel | None = None,
 ) -> Evaluation:
     """Predict every track by models that did not learn from it.
 
@@ -69,9 +124,15 @@ def cross_validate(
         Of the dataset's tracks, for recipes that learn people apart.
     on_progress : function of (share done 0..1, message), optional
         Called before each fit, and with 1.0 at the end; may raise to stop the work.
+    on_fold_model : function of (fitted recipe, rows), optional
+        Called with the model of each fold and the development rows that it has not seen. Models are not kept.
 
     Raises
     ------
+    CannotLearn
+        If the recipe refuses what is left without a fold or the slice.
+    Leak
+        If a track is there twice (resampled before the split), or tracks of one artist would be on both sides of one.
     ValueError
         If the recipe's name is unknown, or the development tracks have fewer than 2 groups.
     """
@@ -84,27 +145,29 @@ def cross_validate(
         dataset.y[development], dataset.groups[development], n_folds=n_folds, seed=seed
     )
     artist_fold = _fold_of_artist(dataset.groups, fold)
+    _refuse_copies(dataset)
 
-    n_tracks = len(dataset.y)
-    score, unseen_score = np.full(n_tracks, np.nan), np.full(n_tracks, np.nan)
-    level, unseen_level = np.zeros(n_tracks, np.int64), np.zeros(n_tracks, np.int64)
+    found, unseen = Predictions.none(len(dataset.y)), Predictions.none(len(dataset.y))
     n_folds = int(fold.max()) + 1
     n_fits = n_folds + int(in_slice.any())
     for held_out in range(n_folds):
         report(held_out / n_fits, f"fold {held_out + 1} of {n_folds}")
-        model = _fit(make_recipe(), dataset, np.flatnonzero(~in_slice & (fold != held_out)), annotations)
-        rows = np.flatnonzero(artist_fold == held_out)
-        unseen_score[rows], unseen_level[rows] = model.predict_score(dataset.X[rows]), model.predict(dataset.X[rows])
-    score[development], level[development] = unseen_score[development], unseen_level[development]
+        known, rows = np.flatnonzero(~in_slice & (fold != held_out)), np.flatnonzero(artist_fold == held_out)
+        _refuse_shared_artists(dataset, known, rows)
+        model = _fit(make_recipe(), dataset, known)
+        unseen.put(rows, predictions_of(model, dataset.X, rows))
+        if on_fold_model:
+            on_fold_model(model, np.flatnonzero(fold == held_out))
+    found.put(development, unseen.take(development))
 
     if in_slice.any():
         report(n_folds / n_fits, "evaluation slice")
-        model, rows = _fit(make_recipe(), dataset, development, annotations), np.flatnonzero(in_slice)
-        score[rows], level[rows] = model.predict_score(dataset.X[rows]), model.predict(dataset.X[rows])
+        rows = np.flatnonzero(in_slice)
+        found.put(rows, predictions_of(_fit(make_recipe(), dataset, development), dataset.X, rows))
         unknown = in_slice & (artist_fold == SLICE_FOLD)
-        unseen_score[unknown], unseen_level[unknown] = score[unknown], level[unknown]
+        unseen.put(unknown, found.take(unknown))
     report(1.0, "done")
-    return Evaluation(fold, score, level, unseen_score, unseen_level)
+    return Evaluation(fold, **vars(found), unseen_artist_score=unseen.score, unseen_artist_level=unseen.level)
 
 
 def summary(y: ArrayLike, level: ArrayLike, *, seed: int = 0, n_resamples: int = 1000) -> dict[str, Any]:
@@ -157,6 +220,21 @@ def _fold_of_artist(groups: NDArray[np.str_], fold: NDArray[np.int64]) -> NDArra
     return fold_of_group[group]
 
 
-def _fit(recipe: Recipe, dataset: Dataset, rows: NDArray[np.intp], annotations: Annotations | None) -> Recipe:
-    theirs = None if annotations is None else annotations.of_tracks(rows)
-    return recipe.fit(dataset.X[rows], dataset.y[rows], groups=dataset.groups[rows], annotations=theirs)
+def _refuse_copies(dataset: Dataset) -> None:
+    """A copied row is predicted by models that know it, however the folds are cut."""
+    uris, n_rows = np.unique(dataset.uris, return_counts=True)
+    if (n_rows > 1).any():
+        raise Leak(f"{(n_rows > 1).sum()} tracks are there twice, {uris[n_rows > 1][0]} first: resample inside folds")
+
+
+def _refuse_shared_artists(dataset: Dataset, known: NDArray[np.intp], rows: NDArray[np.intp]) -> None:
+    shared = np.intersect1d(dataset.groups[known], dataset.groups[rows])
+    if shared.size:
+        raise Leak(f"{shared.size} artists are on both sides of a fold, {shared[0]} first: hold out whole artists")
+
+
+def _fit(recipe: Recipe, dataset: Dataset, rows: NDArray[np.intp]) -> Recipe:
+    try:
+        return recipe.fit(dataset.X[rows], dataset.y[rows], groups=dataset.groups[rows])
+    except ValueError as refusal:
+        raise CannotLearn(f"{recipe.name} cannot learn from {len(rows)} tracks: {refusal}") from refusal

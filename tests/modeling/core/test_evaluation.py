@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from modeling.core.dataset import Dataset, evaluation_slice
-from modeling.core.evaluation import cross_validate, summary
+from modeling.core import evaluation
+from modeling.core.evaluation import CannotLearn, Leak, cross_validate, summary
 from modeling.core.metrics import macro_mae
 from modeling.core.recipes import Recipe
 
@@ -28,7 +29,7 @@ class Spy(Recipe):
         return np.full(len(X), 5)
 
     def predict_interval(self, X, coverage=0.9):
-        raise NotImplementedError
+        return np.full(len(X), 4.0), np.full(len(X), 6.5)
 
     def save(self, folder):
         raise NotImplementedError
@@ -72,6 +73,62 @@ def test_fold_models_never_saw_an_artist_they_predict(spies):
     for spy in spies.made[:-1]:
         artists_learnt, artists_asked = (set(data.groups[list(rows)]) for rows in (spy.learnt, spy.asked))
         assert not artists_learnt & artists_asked
+
+
+def test_a_fold_that_splits_an_artist_is_refused(monkeypatch):
+    monkeypatch.setattr(evaluation, "grouped_stratified_folds", lambda y, groups, **options: np.arange(len(y)) % 5)
+
+    with pytest.raises(Leak, match="artists are on both sides of a fold"):
+        cross_validate("ridge_thresholds", dataset())
+
+
+def test_rows_that_were_copied_before_the_split_are_refused():
+    data = dataset()
+
+    with pytest.raises(Leak, match="2 tracks are there twice, t0 first: resample inside folds"):
+        cross_validate("ridge_thresholds", data.rows(np.append(np.arange(300), [0, 7])))
+
+
+def test_fold_models_are_handed_over_with_the_development_tracks_they_have_not_seen(spies):
+    data, seen = dataset(), []
+
+    def remember(model, rows):
+        assert not model.learnt & set(rows)
+        seen.extend(rows)
+
+    cross_validate(spies, data, on_fold_model=remember)
+
+    assert sorted(seen) == np.flatnonzero(~evaluation_slice(data.uris)).tolist()
+
+
+def test_a_recipe_that_refuses_what_is_left_of_the_tracks_says_so():
+    data = dataset(n=30, n_artists=2)
+
+    with pytest.raises(CannotLearn, match=r"gp cannot learn from \d+ tracks: found"):
+        cross_validate("gp", data.rows(np.arange(14)), n_folds=2)
+
+
+def test_held_out_intervals_hold_about_nine_labels_of_ten():
+    data = dataset(n=1500, n_artists=300)
+
+    found = cross_validate("ridge_thresholds", data)
+
+    assert np.all((found.lower >= 1) & (found.lower <= found.upper) & (found.upper <= 10))
+    for rows in (found.in_slice, ~found.in_slice):
+        holds = (found.lower <= data.y) & (data.y <= found.upper)
+        assert holds[rows].mean() == pytest.approx(0.9, abs=0.04)
+
+
+def test_predictions_in_chunks_are_those_of_all_rows_at_once(monkeypatch):
+    data = dataset()
+    model = evaluation.RECIPES["ridge_thresholds"](seed=0).fit(data.X, data.y)
+    whole = evaluation.predictions_of(model, data.X)
+
+    monkeypatch.setattr(evaluation, "CHUNK_ROWS", 7)
+    chunked = evaluation.predictions_of(model, data.X)
+
+    for name, values in vars(whole).items():
+        assert np.allclose(values, getattr(chunked, name), rtol=0, atol=1e-9), name
 
 
 def test_every_track_gets_a_prediction_and_the_slice_is_marked():
