@@ -7,7 +7,7 @@ from modeling.core.lab.experiment import Experiment, option
 # By name; tests hold them to what the recipes and resamplers are.
 RECIPE_NAMES = (
     *("baseline", "ridge_thresholds", "ordinal_logit", "gp", "svr", "xgboost", "xgboost_classifier", "network"),
-    *("mean_of_models", "auto"),
+    *("mean_of_models", "annotator_ensemble", "auto"),
 )
 RESAMPLER_NAMES = ("none", "random_over", "random_under", "smote", "smote_tomek")
 DECISION_NAMES = ("lowest_macro_mae", "lowest_mae")
