@@ -251,6 +251,7 @@ CELERY_TASK_ROUTES = {
     "previews.*": {"queue": "intake"},
     "jobs.import": {"queue": "intake"},
     "jobs.train": {"queue": "train"},
+    "jobs.experiment": {"queue": "train"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {

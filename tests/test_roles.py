@@ -56,6 +56,7 @@ RULES = {
     "train": ("post", ADMINS),
     "promote": ("post", ADMINS),
     "follow_job": ("get", LEADS),
+    "cancel_job": ("post", ADMINS),  # of a training; others: tests/jobs/test_cancelling.py
 }
 
 
@@ -79,7 +80,7 @@ def objects():
         "track_audio": TrackFactory().pk,
         **dict.fromkeys(["review", "give_opinion", "decide"], FlagFactory().pk),
         **dict.fromkeys(["run", "run_tracks", "promote"], run.pk),
-        "follow_job": RunningJobFactory().pk,
+        **dict.fromkeys(["follow_job", "cancel_job"], RunningJobFactory().pk),
         **dict.fromkeys(["upload", "add_file", "finish_upload", "refused_rows"], UploadFactory().pk),
     }
 

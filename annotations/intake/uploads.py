@@ -33,6 +33,8 @@ PART_SUFFIX = ".part"
 PATIENCE = timedelta(days=1)
 # After this nobody is expected to import again what failed; the files may be sent again.
 PATIENCE_WITH_FAILED = timedelta(days=7)
+# After either the import can be asked for again.
+GIVEN_UP = (Job.Status.FAILED, Job.Status.CANCELLED)
 
 
 class UploadRefused(Exception):
@@ -72,7 +74,7 @@ def receive(*, upload: Upload, sent_as: str, size: int, content: File | None) ->
 
 @transaction.atomic
 def finish(*, upload: Upload, requested_by: User) -> Job:
-    """Start the import; after one that failed, start it anew. Asking twice is asking once.
+    """Start the import; after one that failed or was cancelled, start it anew. Asking twice is asking once.
 
     Raises
     ------
@@ -80,7 +82,7 @@ def finish(*, upload: Upload, requested_by: User) -> Job:
         There is nothing to import, or not all that belongs together.
     """
     upload = Upload.objects.select_for_update().get(pk=upload.pk)
-    if upload.job and upload.job.status != Job.Status.FAILED:
+    if upload.job and upload.job.status not in GIVEN_UP:
         return upload.job
     _refuse_what_makes_no_import(upload)
     upload.job, _ = jobs.request(kind="import", key=str(upload.pk), requested_by=requested_by)
@@ -93,7 +95,7 @@ def remove_stale_uploads() -> None:
     for upload in Upload.objects.filter(job=None, created_at__lt=timezone.now() - PATIENCE):
         shutil.rmtree(upload.folder, ignore_errors=True)
         upload.delete()
-    given_up = Q(job__status=Job.Status.FAILED, job__finished_at__lt=timezone.now() - PATIENCE_WITH_FAILED)
+    given_up = Q(job__status__in=GIVEN_UP, job__finished_at__lt=timezone.now() - PATIENCE_WITH_FAILED)
     for upload in Upload.objects.filter(Q(job__status=Job.Status.SUCCEEDED) | given_up):
         shutil.rmtree(upload.audio_folder, ignore_errors=True)
     for part in settings.UPLOADS_DIR.glob(f"*{PART_SUFFIX}"):

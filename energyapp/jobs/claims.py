@@ -23,6 +23,10 @@ class ClaimLost(Exception):
     """The job was given to another worker while this one was silent. Nothing may be written any more."""
 
 
+class JobCancelled(Exception):
+    """Somebody has called the job off. It ends the body of the claim, which ends the job; nobody need catch it."""
+
+
 class JobRefused(Exception):
     """The job cannot be done with what there is. The message is a sentence for people and becomes the job's."""
 
@@ -32,7 +36,7 @@ class Claim:
 
     The body ends the job itself by `claim.succeed(...)`, in the transaction that writes its results; a body that raises
     leaves a failed job with the traceback, and the exception goes on to the worker's log. A worker that is told to stop
-    gives the job back.
+    gives the job back. A job that was called off ends as cancelled, without its results, and what follows the body goes on.
 
     Raises
     ------
@@ -63,15 +67,24 @@ class Claim:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
         self._stop.set()
         self._heart.join()
-        if error is None or isinstance(error, ClaimLost):
-            return
-        if not isinstance(error, Exception):
-            # The worker was told to stop: the job is not at fault, and another worker takes it.
-            self._mine().update(status=Job.Status.QUEUED, token=None, published_at=None, message="Waiting for a worker")
-            return
+        if isinstance(error, JobCancelled):
+            self._mine().end_where_asked()
+            return True
+        if error is not None and not isinstance(error, ClaimLost):
+            self._give_back() if not isinstance(error, Exception) else self._fail(error)
+        return False
+
+    def _give_back(self) -> None:
+        """The worker was told to stop: the job is not at fault, and another worker takes it, unless it was called off."""
+        if not self._mine().end_where_asked():
+            self._wanted().update(
+                status=Job.Status.QUEUED, token=None, published_at=None, message="Waiting for a worker"
+            )
+
+    def _fail(self, error: Exception) -> None:
         self._mine().update(
             status=Job.Status.FAILED,
             finished_at=timezone.now(),
@@ -80,18 +93,26 @@ class Claim:
         )
 
     def report(self, share: float, message: str) -> None:
-        """Say how far it is. Raises ClaimLost when the job is no longer ours, so long work stops soon."""
-        if not self._mine().update(progress=min(max(share, 0.0), 1.0), message=message[:200]):
-            raise ClaimLost(f"job {self.job_id} was given to another worker")
+        """Say how far it is. Raises ClaimLost when the job is no longer ours, JobCancelled when nobody wants it any more."""
+        if not self._wanted().update(progress=min(max(share, 0.0), 1.0), message=message[:200]):
+            raise self._why_not()
 
     def succeed(self, message: str) -> None:
         """End the job. Call it inside the transaction that stores the results: both happen or neither."""
         if not transaction.get_connection().in_atomic_block:
             raise transaction.TransactionManagementError("succeed() belongs in the transaction that stores the results")
-        if not self._mine().update(
+        if not self._wanted().update(
             status=Job.Status.SUCCEEDED, finished_at=timezone.now(), progress=1, message=message[:200]
         ):
-            raise ClaimLost(f"job {self.job_id} was given to another worker")
+            raise self._why_not()
+
+    def _why_not(self) -> Exception:
+        if self._mine().exists():
+            return JobCancelled(f"job {self.job_id} was called off")
+        return ClaimLost(f"job {self.job_id} was given to another worker")
+
+    def _wanted(self):
+        return self._mine().filter(cancel_requested_at=None)
 
     def _mine(self):
         return Job.objects.filter(pk=self.job_id, status=Job.Status.RUNNING, token=self.token)

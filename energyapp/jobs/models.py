@@ -12,6 +12,12 @@ HEARTBEAT_TIMEOUT = dt.timedelta(seconds=30)
 # Longer than a job normally waits in the broker: publishing again too early only makes work for the compare-and-set.
 REPUBLISH_AFTER = dt.timedelta(seconds=60)
 MAX_ATTEMPTS = 3
+# Whoever may ask for a kind of job may cancel it. The apps that own these permissions are above this one: names only.
+PERMISSION_OF_KIND = {
+    "train": "modeling.add_trainingrun",
+    "experiment": "modeling.add_experiment",
+    "import": "intake.add_upload",
+}
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -28,6 +34,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(status=Job.Status.QUEUED).filter(
             Q(published_at=None) | Q(published_at__lt=timezone.now() - REPUBLISH_AFTER)
         )
+
+    def end_where_asked(self) -> int:
+        """End those that somebody wants cancelled, with the message that says who; how many there were."""
+        return self.exclude(cancel_requested_at=None).update(status=Job.Status.CANCELLED, finished_at=timezone.now())
 
 
 class Job(models.Model):
@@ -107,6 +117,10 @@ class Job(models.Model):
     @property
     def is_live(self) -> bool:
         return self.status in {self.Status.QUEUED, self.Status.RUNNING}
+
+    @property
+    def cancel_permission(self) -> str:
+        return PERMISSION_OF_KIND.get(self.kind, "jobs.change_job")
 
     @property
     def percent(self) -> int:
