@@ -154,7 +154,7 @@ def cross_validate(
         report(held_out / n_fits, f"fold {held_out + 1} of {n_folds}")
         known, rows = np.flatnonzero(~in_slice & (fold != held_out)), np.flatnonzero(artist_fold == held_out)
         _refuse_shared_artists(dataset, known, rows)
-        model = _fit(make_recipe(), dataset, known)
+        model = _fit(make_recipe(), dataset, known, annotations)
         unseen.put(rows, predictions_of(model, dataset.X, rows))
         if on_fold_model:
             on_fold_model(model, np.flatnonzero(fold == held_out))
@@ -163,7 +163,8 @@ def cross_validate(
     if in_slice.any():
         report(n_folds / n_fits, "evaluation slice")
         rows = np.flatnonzero(in_slice)
-        found.put(rows, predictions_of(_fit(make_recipe(), dataset, development), dataset.X, rows))
+        model = _fit(make_recipe(), dataset, development, annotations)
+        found.put(rows, predictions_of(model, dataset.X, rows))
         unknown = in_slice & (artist_fold == SLICE_FOLD)
         unseen.put(unknown, found.take(unknown))
     report(1.0, "done")
@@ -233,8 +234,9 @@ def _refuse_shared_artists(dataset: Dataset, known: NDArray[np.intp], rows: NDAr
         raise Leak(f"{shared.size} artists are on both sides of a fold, {shared[0]} first: hold out whole artists")
 
 
-def _fit(recipe: Recipe, dataset: Dataset, rows: NDArray[np.intp]) -> Recipe:
+def _fit(recipe: Recipe, dataset: Dataset, rows: NDArray[np.intp], annotations: Annotations | None) -> Recipe:
+    theirs = None if annotations is None else annotations.of_tracks(rows)
     try:
-        return recipe.fit(dataset.X[rows], dataset.y[rows], groups=dataset.groups[rows])
+        return recipe.fit(dataset.X[rows], dataset.y[rows], groups=dataset.groups[rows], annotations=theirs)
     except ValueError as refusal:
         raise CannotLearn(f"{recipe.name} cannot learn from {len(rows)} tracks: {refusal}") from refusal

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from modeling.core.dataset import Dataset, evaluation_slice
 from modeling.core import evaluation
+from modeling.core.dataset import Dataset, evaluation_slice
 from modeling.core.evaluation import CannotLearn, Leak, cross_validate, summary
 from modeling.core.metrics import macro_mae
 from modeling.core.recipes import Recipe
