@@ -31,3 +31,10 @@ def train(job_id: int) -> None:
     from modeling import pipeline
 
     pipeline.train(job_id)
+
+
+@shared_task(name="jobs.experiment")
+def run_experiment(job_id: int) -> None:
+    from modeling import experiments
+
+    experiments.run(job_id)

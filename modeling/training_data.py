@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from django.db.models import Q
@@ -15,8 +17,8 @@ from annotations.levels import levels_of
 from annotations.models import Annotation, Decision, Track
 from energyapp.jobs.claims import JobRefused
 from modeling.core.annotations import Annotations
-from modeling.core.dataset import Dataset
-from modeling.core.feature_sets import FEATURE_SETS
+from modeling.core.dataset import Dataset, evaluation_slice
+from modeling.feature_matrix import FeatureMatrix, read_features, tracks_of_sets
 from modeling.feature_queue import computable_sets
 from modeling.models import FeatureVector
 
@@ -26,6 +28,8 @@ MIN_TRACKS = 20
 MIN_SET_COVERAGE = 0.9
 """A feature set that fewer of the best-covered labelled tracks have is left out, rather than the tracks that lack it."""
 
+CHUNK_ROWS = 2_000
+
 
 class NotEnoughLabels(JobRefused):
     """There is too little to learn from; the message says what is missing."""
@@ -33,6 +37,15 @@ class NotEnoughLabels(JobRefused):
 
 class FeaturesOutOfDate(JobRefused):
     """Features are being computed anew: a model of the few that are done would withdraw the flags of all the others."""
+
+
+class Label(NamedTuple):
+    """An annotation, as light as it gets: there are tens of thousands of them."""
+
+    pk: int
+    track_id: int
+    annotator_id: int
+    level: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,20 +68,25 @@ class TrainingData:
         Ids of tracks whose level a lead has set.
     n_left_out
         Labelled tracks without features.
-    all_track_ids, all_features
-        Every track that has the features, labelled or not.
+    features
+        Of every track that has them, labelled or not; the dataset's rows are its first, and the same memory.
+    notes
+        What is odd about these data, in sentences.
     """
 
     dataset: Dataset
-    feature_set_keys: tuple[str, ...]
     true_level: NDArray[np.int64]
     track_ids: list[int]
     genres: list[tuple[str, ...]]
-    annotations: list[Annotation]
+    annotations: list[Label]
     settled: frozenset[int]
     n_left_out: int
-    all_track_ids: list[int]
-    all_features: NDArray[np.float32]
+    features: FeatureMatrix
+    notes: tuple[str, ...]
+
+    @property
+    def feature_set_keys(self) -> tuple[str, ...]:
+        return tuple(self.features.columns_of_set)
 
     @cached_property
     def annotation_row(self) -> NDArray[np.int64]:
@@ -97,35 +115,34 @@ def read_training_data() -> TrainingData:
     Raises
     ------
     NotEnoughLabels
-        Fewer than MIN_TRACKS labelled tracks have features, or all are by one artist.
+        Fewer than MIN_TRACKS labelled tracks have features, or all are by one artist, or of one level.
     FeaturesOutOfDate
         Too many labelled tracks have an older version of a feature set and not yet the current one.
+    UnusableFeatures
+        The stored vectors are damaged, or the same for all.
     """
-    annotations = list(Annotation.objects.for_training())
+    # In the order of the ids, here and of the tracks: folds depend on it, and the same labels are to give the same numbers.
+    rows = Annotation.objects.for_training().order_by("pk").values_list("pk", "track_id", "annotator_id", "level")
+    annotations = [Label(*row) for row in rows.iterator(CHUNK_ROWS)]
     labelled = {annotation.track_id for annotation in annotations}
-    _refuse_out_of_date(labelled)
-    vectors = _vectors_by_set()
-    keys = choose_feature_sets({key: set(of_track) for key, of_track in vectors.items()}, labelled)
-    covered = sorted(set.intersection(*(set(vectors[key]) for key in keys))) if keys else []
-    # In the order of the ids: folds depend on it, and the same labels are to give the same numbers.
-    rows = [track_id for track_id in covered if track_id in labelled]
-    if len(rows) < MIN_TRACKS:
+    refuse_out_of_date(labelled)
+    tracks = tracks_of_sets()
+    keys = choose_feature_sets(tracks, labelled)
+    covered = set.intersection(*(tracks[key] for key in keys)) if keys else set()
+    _refuse_few(len(labelled), len(covered & labelled))
+    features = read_features(keys, covered, labelled=labelled)
+    _refuse_few(len(labelled), features.n_labelled)
+    return _assemble(features, annotations, n_left_out=len(labelled) - features.n_labelled)
+
+
+def _refuse_few(n_labelled: int, n_usable: int) -> None:
+    if n_usable < MIN_TRACKS:
         raise NotEnoughLabels(
-            f"{len(labelled)} tracks are labelled and {len(rows)} of them have features; training needs {MIN_TRACKS}."
+            f"{n_labelled} tracks are labelled and {n_usable} of them have features; training needs {MIN_TRACKS}."
         )
-    features = np.hstack([np.stack([vectors[key][track_id] for track_id in covered]) for key in keys])
-    kept = set(rows)
-    return _assemble(
-        keys=keys,
-        all_track_ids=covered,
-        all_features=features,
-        annotations=[annotation for annotation in annotations if annotation.track_id in kept],
-        rows=rows,
-        n_left_out=len(labelled) - len(rows),
-    )
 
 
-def _refuse_out_of_date(labelled: set[int]) -> None:
+def refuse_out_of_date(labelled: set[int]) -> None:
     """The vector of an older version goes when that of the current one comes, or cannot be computed."""
     older = Q(pk__in=[])
     for wanted in computable_sets():
@@ -135,7 +152,7 @@ def _refuse_out_of_date(labelled: set[int]) -> None:
     if len(labelled) - n < MIN_SET_COVERAGE * len(labelled):
         raise FeaturesOutOfDate(
             f"{n} of {len(labelled)} labelled tracks wait for features of a new version. Workers compute them "
-            "(at once: manage.py compute_features); train when that is done."
+            "(at once: manage.py compute_features); ask again when that is done."
         )
 
 
@@ -150,55 +167,74 @@ def choose_feature_sets(tracks_of_set: dict[str, set[int]], labelled: set[int]) 
     return tuple(key for key in sorted(covered) if most and covered[key] >= MIN_SET_COVERAGE * most)
 
 
-def _vectors_by_set() -> dict[str, dict[int, NDArray[np.float32]]]:
-    vectors: dict[str, dict[int, NDArray[np.float32]]] = defaultdict(dict)
-    current_keys = [feature_set.key for feature_set in FEATURE_SETS.values() if feature_set.used_in_training]
-    # Empty: the set could not be computed of this track.
-    stored = FeatureVector.objects.filter(feature_set__in=current_keys).exclude(values=b"")
-    rows = stored.values_list("feature_set", "track_id", "values")
-    for key, track_id, values in rows.iterator(chunk_size=5_000):
-        vectors[key][track_id] = np.frombuffer(values, dtype="<f4")
-    return vectors
-
-
-def _assemble(
-    *,
-    keys: tuple[str, ...],
-    all_track_ids: list[int],
-    all_features: NDArray[np.float32],
-    annotations: list[Annotation],
-    rows: list[int],
-    n_left_out: int,
-) -> TrainingData:
-    tracks = Track.objects.prefetch_related("genres").defer("peaks").in_bulk(rows)
+def _assemble(features: FeatureMatrix, annotations: list[Label], *, n_left_out: int) -> TrainingData:
+    track_ids = features.track_ids[: features.n_labelled]
+    row_of_track = {track_id: row for row, track_id in enumerate(track_ids)}
+    annotations = [annotation for annotation in annotations if annotation.track_id in row_of_track]
     settled = Decision.objects.levels_of_tracks()
     levels = levels_of(annotations, decided=settled)
-    positions = np.searchsorted(all_track_ids, rows)
-    if len({_group(track) for track in tracks.values()}) < 2:
-        raise NotEnoughLabels("All labelled tracks are by one artist; training needs two, to hold one out.")
+    true_level = np.array([levels[track_id] for track_id in track_ids])
+    uris, groups = _uris_and_groups(row_of_track)
+    _refuse_one_sided(true_level, uris, groups)
     data = TrainingData(
         dataset=Dataset(
-            X=all_features[positions],
-            y=np.array([levels[track_id] for track_id in rows]),
-            groups=np.array([_group(tracks[track_id]) for track_id in rows]),
-            uris=np.array([tracks[track_id].uri for track_id in rows]),
-            columns=tuple(name for key in keys for name in FEATURE_SETS[key.split("@")[0]].columns),
+            X=features.values[: features.n_labelled], y=true_level, groups=groups, uris=uris, columns=features.columns
         ),
-        feature_set_keys=keys,
-        true_level=np.array([levels[track_id] for track_id in rows]),
-        track_ids=rows,
-        genres=[tuple(genre.name for genre in tracks[track_id].genres.all()) for track_id in rows],
+        true_level=true_level,
+        track_ids=track_ids,
+        genres=_genres(row_of_track),
         annotations=annotations,
         settled=frozenset(settled),
         n_left_out=n_left_out,
-        all_track_ids=all_track_ids,
-        all_features=all_features,
+        features=features,
+        notes=features.notes + _notes(annotations, uris),
     )
     # A lead's level is what it is; the others are freed of the biases of whoever labelled them.
-    data.dataset.y[:] = np.where([track_id in settled for track_id in rows], data.true_level, data.consensus.level)
+    data.dataset.y[:] = np.where([track_id in settled for track_id in track_ids], true_level, data.consensus.level)
     return data
 
 
-def _group(track: Track) -> str:
+def _uris_and_groups(row_of_track: Mapping[int, int]) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    uris, groups = np.empty(len(row_of_track), object), np.empty(len(row_of_track), object)
+    for track in Track.objects.only("uri", "artist", "sha256").iterator(CHUNK_ROWS):
+        if (row := row_of_track.get(track.pk)) is not None:
+            uris[row], groups[row] = track.uri, group_of(track)
+    return uris.astype(np.str_), groups.astype(np.str_)
+
+
+def _genres(row_of_track: Mapping[int, int]) -> list[tuple[str, ...]]:
+    names: dict[int, list[str]] = defaultdict(list)
+    pairs = Track.genres.through.objects.order_by("genre__name").values_list("track_id", "genre__name")
+    for track_id, name in pairs.iterator(CHUNK_ROWS):
+        if track_id in row_of_track:
+            names[track_id].append(name)
+    return [tuple(names.get(track_id, ())) for track_id in row_of_track]
+
+
+def _refuse_one_sided(true_level: NDArray[np.int64], uris: NDArray[np.str_], groups: NDArray[np.str_]) -> None:
+    """Nothing can be held out of one artist, and nothing told apart at one level: in all tracks, or in those to learn from."""
+    development = ~evaluation_slice(uris)
+    for which, rows in (("", np.ones_like(development)), (" outside the evaluation slice", development)):
+        if len(np.unique(groups[rows])) < 2:
+            raise NotEnoughLabels(f"All labelled tracks{which} are by one artist; training needs two, to hold one out.")
+        if len(found := np.unique(true_level[rows])) < 2:
+            raise NotEnoughLabels(f"All labelled tracks{which} are of level {found[0]}; training needs two levels.")
+
+
+def _notes(annotations: list[Label], uris: NDArray[np.str_]) -> tuple[str, ...]:
+    said = [
+        (
+            len({annotation.annotator_id for annotation in annotations}) == 1,
+            "all labels are by one person, so a bias of theirs is learnt as if it were the music",
+        ),
+        (
+            not evaluation_slice(uris).any(),
+            "no labelled track belongs to the evaluation slice yet, so there is no figure for it",
+        ),
+    ]
+    return tuple(sentence for holds, sentence in said if holds)
+
+
+def group_of(track: Track) -> str:
     """What is held out together: an artist's tracks; without an artist, tracks with the same bytes."""
     return track.artist.casefold().strip() or track.sha256 or track.uri

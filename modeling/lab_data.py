@@ -1,0 +1,167 @@
+"""Labels, decisions and features of the database as what an experiment may look at. Loaded by workers only."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from django.db.models import Count
+from numpy.typing import NDArray
+
+from annotations.levels import levels_of
+from annotations.models import Annotation, Track, User
+from energyapp.jobs.claims import JobRefused
+from modeling import window_features
+from modeling.core import audio
+from modeling.core.annotations import Annotations
+from modeling.core.dataset import Dataset
+from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
+from modeling.core.lab.catalogue import WindowsMaximum
+from modeling.core.lab.data import LabData
+from modeling.core.lab.experiment import Experiment
+from modeling.models import FeatureVector
+from modeling.training_data import group_of, refuse_out_of_date
+
+CHUNK_SIZE = 2_000
+SET_OF_KEY = {feature_set.key: feature_set for feature_set in FEATURE_SETS.values()}
+
+Rows = Mapping[int, int]
+"""The row of each labelled track, by its id."""
+
+
+def read_lab_data(asked: Experiment) -> LabData:
+    """Every labelled track, with the level that people see, and the features there are of it.
+
+    Labels are those a training learns from: no track that a lead has excluded. A track that lacks a feature set has NaN there.
+
+    Sets are those that trainings use and those that the experiment names. Windows of long tracks, for 50,000 whole songs
+    some GB, are read for the experiment about them alone.
+
+    Raises
+    ------
+    JobRefused
+        No track is labelled, no track has a set that is asked for, or features are being computed anew.
+    """
+    # Without their annotators: each row would bring a copy of one.
+    labels = list(
+        Annotation.objects.for_training().select_related(None).only("track", "annotator", "level").order_by("pk")
+    )
+    if not labels:
+        raise JobRefused("No track is labelled yet: label some, or import labels.")
+    levels = levels_of(labels)
+    refuse_out_of_date(set(levels))
+    # In the order of the ids: folds depend on it, and the same labels are to give the same numbers.
+    rows = {track_id: row for row, track_id in enumerate(sorted(levels))}
+    chosen = _sets_to_read(asked.sets)
+    bounds = _side_by_side(chosen)
+    dataset = _dataset(rows, levels, chosen, bounds)
+    windows, notes = _windows(rows, chosen, bounds, dataset.X) if isinstance(asked, WindowsMaximum) else ({}, ())
+    return LabData(
+        dataset=dataset,
+        columns_of_set=bounds,
+        genres=_genres(rows),
+        annotations=_annotations(labels, rows),
+        windows=windows,
+        audio_states=dict(Track.objects.order_by("audio_state").values_list("audio_state").annotate(Count("pk"))),
+        notes=notes,
+    )
+
+
+def _sets_to_read(asked: Sequence[str]) -> list[FeatureSet]:
+    stored = [key for key in SET_OF_KEY if FeatureVector.objects.filter(feature_set=key).exclude(values=b"").exists()]
+    if missing := [key for key in asked if key not in stored]:
+        raise JobRefused(
+            f"No track has features of {missing[0]}; there are: {', '.join(stored) or 'none'}. Compute or import them first."
+        )
+    return [SET_OF_KEY[key] for key in stored if SET_OF_KEY[key].used_in_training or key in asked]
+
+
+def _side_by_side(feature_sets: Sequence[FeatureSet]) -> dict[str, tuple[int, int]]:
+    ends = np.cumsum([0, *(len(each.columns) for each in feature_sets)]).tolist()
+    return {each.key: (start, end) for each, start, end in zip(feature_sets, ends[:-1], ends[1:], strict=True)}
+
+
+def _dataset(
+    rows: Rows, levels: Mapping[int, int], chosen: Sequence[FeatureSet], bounds: Mapping[str, tuple[int, int]]
+) -> Dataset:
+    uris, groups = np.empty(len(rows), object), np.empty(len(rows), object)
+    for track in Track.objects.only("uri", "artist", "sha256").iterator(CHUNK_SIZE):
+        if (row := rows.get(track.pk)) is not None:
+            uris[row], groups[row] = track.uri, group_of(track)
+    return Dataset(
+        X=_features(rows, bounds),
+        y=np.array([levels[track_id] for track_id in rows], np.float64),
+        groups=groups,
+        uris=uris,
+        columns=tuple(name for each in chosen for name in each.columns),
+    )
+
+
+def _features(rows: Rows, bounds: Mapping[str, tuple[int, int]]) -> NDArray[np.float32]:
+    """Filled row by row: a list of arrays first would take the memory twice."""
+    X = np.full((len(rows), max((end for _, end in bounds.values()), default=0)), np.nan, np.float32)
+    vectors = FeatureVector.objects.filter(feature_set__in=bounds).exclude(values=b"")
+    for key, track_id, values in vectors.values_list("feature_set", "track_id", "values").iterator(CHUNK_SIZE):
+        if (row := rows.get(track_id)) is not None:
+            X[row, slice(*bounds[key])] = np.frombuffer(values, dtype="<f4")
+    return X
+
+
+def _genres(rows: Rows) -> list[tuple[str, ...]]:
+    names: dict[int, list[str]] = defaultdict(list)
+    pairs = Track.genres.through.objects.order_by("genre__name").values_list("track_id", "genre__name")
+    for track_id, name in pairs.iterator(CHUNK_SIZE):
+        names[track_id].append(name)
+    return [tuple(names[track_id]) if track_id in names else () for track_id in rows]
+
+
+def _annotations(labels: Sequence[Annotation], rows: Rows) -> Annotations:
+    names = _names_of_annotators({label.annotator_id for label in labels})
+    return Annotations(
+        track=np.array([rows[label.track_id] for label in labels]),
+        annotator=np.array([names[label.annotator_id] for label in labels]),
+        level=np.array([label.level for label in labels]),
+    )
+
+
+def _names_of_annotators(ids: set[int]) -> dict[int, str]:
+    """What pages call them; of two with the same name, with their user names."""
+    people = User.objects.in_bulk(ids)
+    n_of_name = Counter(person.display_name for person in people.values())
+    return {
+        pk: person.display_name if n_of_name[person.display_name] == 1 else f"{person.display_name} ({person.username})"
+        for pk, person in people.items()
+    }
+
+
+def _windows(
+    rows: Rows, chosen: Sequence[FeatureSet], bounds: Mapping[str, tuple[int, int]], X: NDArray[np.float32]
+) -> tuple[dict[int, Any], tuple[str, ...]]:
+    """Of each labelled track that has several, and how many should have but do not. What only comes by import is the same in all."""
+    windows, n_without = dict[int, Any](), 0
+    for track in _long_tracks():
+        if (row := rows.get(track.pk)) is None or np.isnan(X[row]).all():
+            continue
+        of_track = np.repeat(X[row : row + 1], window_features.n_windows(track), axis=0)
+        try:
+            for each in chosen:
+                columns = of_track[:, slice(*bounds[each.key])]
+                if each.compute is not None and not np.isnan(columns).all():
+                    columns[:] = window_features.read(track, each)
+        except window_features.WindowsMissing:
+            n_without += 1
+        else:
+            windows[row] = of_track
+    note = f"{n_without} long tracks have no features of their windows (manage.py compute_features): left out"
+    return windows, (note,) if n_without else ()
+
+
+def _long_tracks() -> Iterator[Track]:
+    long = Track.objects.playable().filter(duration_s__gt=audio.FEATURE_WINDOW_S)
+    return (
+        track
+        for track in long.only("uri", "title", "sha256", "duration_s").iterator(CHUNK_SIZE)
+        if window_features.n_windows(track) > 1
+    )
