@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from modeling.core.chunks import Matrix, chunks, mean_and_scale, standardised
 from modeling.core.decisions import round_to_level
 from modeling.core.metrics import Floats, Levels
 
@@ -24,7 +25,7 @@ from modeling.core.metrics import Floats, Levels
 class Rows:
     """What a model is fitted on: X (n_rows, n_features), y in levels and weight > 0 (n_rows,), all float."""
 
-    X: Floats
+    X: Matrix
     y: Floats
     weight: Floats
 
@@ -89,11 +90,13 @@ def _random_under(rows: Rows, k_neighbors: int, rng: np.random.Generator) -> Res
 
 
 def _smote(rows: Rows, k_neighbors: int, rng: np.random.Generator) -> Resampled:
-    scaled, parts, notes = _standardised(rows.X), [rows], []
+    (mean, scale), notes = mean_and_scale(rows.X), []
+    base, other, share = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
     for own, n_missing in _missing(rows.level):
         if not n_missing:
             continue
-        base = rng.choice(len(own), n_missing)
+        chosen = rng.choice(len(own), n_missing)
+        base.append(own[chosen])
         n_neighbors = min(k_neighbors, len(own) - 1)
         if n_neighbors < k_neighbors:
             instead = f"{n_neighbors} neighbours" if n_neighbors else "copies"
@@ -101,13 +104,14 @@ def _smote(rows: Rows, k_neighbors: int, rng: np.random.Generator) -> Resampled:
                 f"level {rows.level[own[0]]} has {len(own)} rows: {instead} in place of {k_neighbors} neighbours"
             )
         if not n_neighbors:
-            parts.append(rows.take(own[base]))
+            other.append(own[chosen])
+            share.append(np.zeros(n_missing))
             continue
-        neighbors = _nearest(scaled[own], n_neighbors)
-        other = neighbors[base, rng.integers(n_neighbors, size=n_missing)]
-        parts.append(_between(rows.take(own[base]), rows.take(own[other]), rng.random(n_missing)))
+        neighbors = _nearest(standardised(rows.X[own], mean, scale), n_neighbors)
+        other.append(own[neighbors[chosen, rng.integers(n_neighbors, size=n_missing)]])
+        share.append(rng.random(n_missing))
     return Resampled(
-        Rows(*(np.concatenate(column) for column in zip(*map(_columns, parts), strict=True))), tuple(notes)
+        _with_points_between(rows, np.concatenate(base), np.concatenate(other), np.concatenate(share)), tuple(notes)
     )
 
 
@@ -122,7 +126,9 @@ def _smote_tomek(rows: Rows, k_neighbors: int, rng: np.random.Generator) -> Resa
 
 def tomek_links(rows: Rows) -> NDArray[np.bool_]:
     """Which rows have another level than their nearest row, and are in turn the nearest to that one."""
-    nearest = _nearest(_standardised(rows.X), 1)[:, 0] if len(rows.y) > 1 else np.zeros(1, np.int64)
+    nearest = (
+        _nearest(standardised(rows.X, *mean_and_scale(rows.X)), 1)[:, 0] if len(rows.y) > 1 else np.zeros(1, np.int64)
+    )
     mutual = nearest[nearest] == np.arange(len(nearest))
     return mutual & (rows.level[nearest] != rows.level)
 
@@ -144,29 +150,26 @@ def _missing(level: Levels) -> list[tuple[NDArray[np.int64], int]]:
     return [(own, largest - len(own)) for own in own_rows]
 
 
-def _standardised(X: Floats) -> NDArray[np.float32]:
-    """Constant columns become 0. Float32: distances need no more, and take half the time and memory."""
-    spread = X.std(axis=0)
-    return ((X - X.mean(axis=0)) / np.where(spread > 0, spread, 1)).astype(np.float32)
-
-
 def _nearest(scaled: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """Positions of the k nearest other rows, shape (n_rows, k)."""
     # Without an argument each row is left out of its own neighbours, also where it has duplicates.
     return NearestNeighbors(n_neighbors=k, algorithm="brute").fit(scaled).kneighbors(return_distance=False)
 
 
-def _between(base: Rows, other: Rows, share: Floats) -> Rows:
-    """Points at this share (0..1) of the way from base to other; labels that differ within the level move along."""
-    return Rows(
-        (base.X + share[:, None] * (other.X - base.X)).astype(base.X.dtype),
-        base.y + share * (other.y - base.y),
-        base.weight + share * (other.weight - base.weight),
+def _with_points_between(rows: Rows, base: NDArray[np.int64], other: NDArray[np.int64], share: Floats) -> Rows:
+    """The rows, and points at this share (0..1) of the way from base to other: features, labels and weights alike."""
+    n = len(rows.y)
+    # At the thesis's size there are twice as many new points as rows: they are written where they stay.
+    X = np.empty((n + len(base), rows.X.shape[1]), rows.X.dtype)
+    X[:n] = rows.X
+    for part in chunks(len(base)):
+        start = rows.X[base[part]]
+        X[n:][part] = start + share[part, None] * (rows.X[other[part]] - start)
+    y, weight = (
+        np.concatenate([column, column[base] + share * (column[other] - column[base])])
+        for column in (rows.y, rows.weight)
     )
-
-
-def _columns(rows: Rows) -> tuple[Floats, Floats, Floats]:
-    return rows.X, rows.y, rows.weight
+    return Rows(X, y, weight)
 
 
 RESAMPLERS: dict[str, Callable[[Rows, int, np.random.Generator], Resampled]] = {

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from modeling.core.chunks import Matrix, chunks, mean_and_scale, per_chunk
 from modeling.core.metrics import Floats
 
 # Penalties tried, in units of a standardised row: from "none to speak of" to "predict the mean" for 10 to 100,000 rows.
@@ -53,40 +54,46 @@ class Ridge:
         ValueError
             If the shapes do not fit, there are no rows, or a value is not finite.
         """
-        features, labels = checked_features(X), np.asarray(y, dtype=float)
+        features, labels = checked_matrix(X), np.asarray(y, dtype=float)
         if labels.shape != (len(features),) or not np.isfinite(labels).all():
             raise ValueError(f"found labels of shape {labels.shape}; expected ({len(features)},), finite")
         weight = checked_weight(sample_weight, len(features))
         intercept = float(weight @ labels / weight.sum())
-        mean = weight @ features / weight.sum()
-        z = features - mean
-        scale = np.sqrt(np.einsum("i,ij,ij->j", weight, z, z) / weight.sum())
-        # A constant column keeps rounding noise; dividing by that would blow it up.
-        scale[scale <= 1e-7 * np.abs(mean)] = 1.0
+        mean, scale = mean_and_scale(features, weight)
+        scale[np.isinf(scale)] = 1.0
         rooted = np.sqrt(weight)
-        z /= scale
-        z *= rooted[:, None]
         centred = rooted * (labels - intercept)
+
+        def weighted_z(part: slice | NDArray[np.int64]) -> Floats:
+            return (features[part] - mean) / scale * rooted[part, None]
+
+        gram, target = np.zeros((len(mean), len(mean))), np.zeros(len(mean))
+        for part in chunks(len(features)):
+            z = weighted_z(part)
+            gram += z.T @ z
+            target += z.T @ centred[part]
         # `eigh` may return tiny negative eigenvalues where columns depend on each other.
-        eigenvalues, directions = np.linalg.eigh(z.T @ z)
-        eigenvalues = np.maximum(eigenvalues, 0.0)
-        target = directions.T @ (z.T @ centred)
+        eigenvalues, directions = np.linalg.eigh(gram)
+        eigenvalues, target = np.maximum(eigenvalues, 0.0), directions.T @ target
 
         shrunk = 1.0 / (eigenvalues[:, None] + ALPHAS)
-        judged = slice(None, None, max(1, len(z) // MAX_ROWS_LEFT_OUT))
-        turned = z[judged] @ directions
-        residual = centred[judged, None] - turned @ (shrunk * target[:, None])
-        leverage = (weight[judged] / weight.sum())[:, None] + turned**2 @ shrunk
-        # A row that alone decides its fit has leverage 1 and residual 0: without the floor it would be 0 / 0.
-        error = np.sum((residual / np.maximum(1 - leverage, 1e-6)) ** 2, axis=0)
+        every = max(1, len(features) // MAX_ROWS_LEFT_OUT)
+        error = np.zeros(len(ALPHAS))
+        for part in chunks(-(-len(features) // every)):
+            judged = np.arange(len(features))[::every][part]
+            turned = weighted_z(judged) @ directions
+            residual = centred[judged, None] - turned @ (shrunk * target[:, None])
+            leverage = (weight[judged] / weight.sum())[:, None] + turned**2 @ shrunk
+            # A row that alone decides its fit has leverage 1 and residual 0: without the floor it would be 0 / 0.
+            error += np.sum((residual / np.maximum(1 - leverage, 1e-6)) ** 2, axis=0)
         # Of equal errors the larger penalty: with constant labels all are equal.
         best = len(ALPHAS) - 1 - int(np.argmin(error[::-1]))
         return cls(mean, scale, directions @ (shrunk[:, best] * target), intercept, float(ALPHAS[best]))
 
     def predict(self, X: ArrayLike) -> Floats:
         """Unclipped scores, in levels, shape (n_rows,)."""
-        features = checked_features(X, n_features=len(self.mean))
-        return (features - self.mean) / self.scale @ self.coefficients + self.intercept
+        features = checked_matrix(X, n_features=len(self.mean))
+        return per_chunk(features, lambda part: (part - self.mean) / self.scale @ self.coefficients) + self.intercept
 
 
 def out_of_fold(X: ArrayLike, y: ArrayLike, fold: np.ndarray, *, sample_weight: ArrayLike | None = None) -> Floats:
@@ -100,14 +107,21 @@ def out_of_fold(X: ArrayLike, y: ArrayLike, fold: np.ndarray, *, sample_weight: 
     return score
 
 
-def checked_features(X: ArrayLike, *, n_features: int | None = None) -> Floats:
-    """X as float64, shape (n_rows, n_features); ValueError where it is no finite matrix of that width."""
-    features = np.asarray(X, dtype=float)
+def checked_features(X: ArrayLike) -> Floats:
+    """See `checked_matrix`; as float64."""
+    return checked_matrix(X).astype(float, copy=False)
+
+
+def checked_matrix(X: ArrayLike, *, n_features: int | None = None) -> Matrix:
+    """X, float32 or float64, shape (n_rows, n_features); ValueError where it is no finite matrix of that width."""
+    given = np.asarray(X)
+    # 50,000 tracks with 500 features are 100 MB; as float64 they would be 200 more.
+    features = given if given.dtype == np.float32 else given.astype(float, copy=False)
     if features.ndim != 2 or not features.shape[1] or not len(features):
         raise ValueError(f"found features of shape {features.shape}; expected (n_rows, n_features), not empty")
     if n_features is not None and features.shape[1] != n_features:
         raise ValueError(f"found {features.shape[1]} features; expected {n_features}, as in training")
-    if not np.isfinite(features).all():
+    if not all(np.isfinite(features[part]).all() for part in chunks(len(features))):
         row, column = np.argwhere(~np.isfinite(features))[0]
         raise ValueError(f"feature {column} of row {row} is {features[row, column]}; expected finite numbers")
     return features

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
+from modeling.core.chunks import Matrix, chunks
 from modeling.core.metrics import Floats
-from modeling.core.recipes.kernels import CHUNK_ROWS, part_of, rbf, rbf_sum
+from modeling.core.recipes.kernels import part_of, rbf, rbf_sum
 from modeling.core.recipes.scaling import NormalScores
 from modeling.core.recipes.score import Tracks
 from modeling.core.recipes.single_model import SingleModelRecipe
@@ -27,7 +28,7 @@ class GaussianProcess:
     """The mean of the process: a sum of RBF bumps on normal scores, one at each basis row."""
 
     quantiles: Floats
-    basis: Floats
+    basis: Matrix
     weights: Floats
     intercept: float
     length: float
@@ -78,12 +79,11 @@ def _most_likely(rows: Rows) -> tuple[float, float]:
     return min(found)[1:]
 
 
-def _weights_of_basis(rows: Rows, basis: Floats, length: float, signal: float) -> Floats:
+def _weights_of_basis(rows: Rows, basis: Matrix, length: float, signal: float) -> Floats:
     """Solves (K_bn W K_nb + K_bb / signal) weights = K_bn W y, rows in chunks; exact where the basis is all rows."""
     between = rbf(basis, basis, length)
     left, right = between / signal, np.zeros(len(basis))
-    for start in range(0, len(rows.y), CHUNK_ROWS):
-        part = slice(start, start + CHUNK_ROWS)
+    for part in chunks(len(rows.y)):
         known = rbf(rows.X[part], basis, length)
         weighted = known * rows.weight[part, None]
         left += weighted.T @ known

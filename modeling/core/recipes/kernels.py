@@ -4,22 +4,20 @@ from collections.abc import Callable
 
 import numpy as np
 
+from modeling.core.chunks import Matrix, per_chunk
 from modeling.core.metrics import Floats
 from modeling.core.resampling import Rows
 
-CHUNK_ROWS = 4_000
 
-
-def rbf(a: Floats, b: Floats, length: float) -> Floats:
+def rbf(a: Matrix, b: Matrix, length: float) -> Floats:
     """exp(-d^2 / (2 length^2)), shape (len(a), len(b)); d^2 is the mean over features of the squared difference."""
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
     return np.exp(-np.maximum(squared, 0) / (2 * length**2 * a.shape[1]))
 
 
-def rbf_sum(X: Floats, basis: Floats, weights: Floats, length: float) -> Floats:
+def rbf_sum(X: Matrix, basis: Matrix, weights: Floats, length: float) -> Floats:
     """The kernel between each row and the basis, times the weights; shape (n_rows,). In chunks, to bound memory."""
-    starts = range(0, len(X), CHUNK_ROWS)
-    return np.concatenate([rbf(X[start : start + CHUNK_ROWS], basis, length) @ weights for start in starts])
+    return per_chunk(X, lambda part: rbf(part, basis, length) @ weights)
 
 
 def part_of(rows: Rows, n_max: int, rng: np.random.Generator, note: Callable[[str], None]) -> Rows:

@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from modeling.core.chunks import Matrix, per_chunk, standardised
 from modeling.core.decisions import HALVES, MacroMaeThresholds, round_to_level
 from modeling.core.metrics import MAX_LEVEL, MIN_LEVEL, Floats, Levels, macro_mae
 from modeling.core.recipes.scaling import Standardised
 from modeling.core.recipes.score import Tracks
 from modeling.core.recipes.single_model import SingleModelRecipe
 from modeling.core.resampling import Rows, balanced
+from modeling.core.ridge import checked_matrix
 
 # A fifth of the groups says which epoch is best.
 N_VALIDATION_FOLDS = 5
@@ -40,8 +42,13 @@ class Networks:
 
     def predict(self, X: ArrayLike) -> Floats:
         """See `Scorer.predict`."""
-        z = Standardised(self.mean, self.scale)(X)
-        return np.mean([score(z, self._arrays(flat)) for flat in self.weights], axis=0)
+        networks, scaled = [self._arrays(flat) for flat in self.weights], Standardised(self.mean, self.scale)
+
+        def mean_score(part: Matrix) -> Floats:
+            z = scaled(part)
+            return np.mean([score(z, network) for network in networks], axis=0)
+
+        return per_chunk(checked_matrix(X), mean_score)
 
     def _arrays(self, flat: NDArray[np.float32]) -> Weights:
         shapes = [
@@ -53,12 +60,16 @@ class Networks:
         return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
 
 
-def score(z: Floats, weights: Weights) -> Floats:
+def score(z: Matrix, weights: Weights) -> Floats:
     """What a network of these kernels and biases says of standardised rows, in levels, shape (n_rows,)."""
     for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
         z = np.tanh(z @ kernel + bias)
     output = z @ weights[-2] + weights[-1]
     return output[:, 0] if output.shape[1] == 1 else MIN_LEVEL + expit(output).sum(axis=1)
+
+
+def _standardised(rows: Rows, scaled: Standardised) -> Rows:
+    return Rows(standardised(rows.X, scaled.mean, scaled.scale), rows.y, rows.weight)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -118,8 +129,9 @@ class Network(SingleModelRecipe):
         networks = []
         for number in range(self.n_networks):
             held_out = fold == number % (fold.max() + 1)
-            known, validation = self.resampled(tracks.part(~held_out), rng), tracks.part(held_out)
-            networks.append(self._trained(scaled(known.X), known, scaled(validation.X), validation.level, rng))
+            # Resampled rows are several times the tracks: only their standardised copy is kept.
+            known = _standardised(self.resampled(tracks.part(~held_out), rng), scaled)
+            networks.append(self._trained(known, _standardised(tracks.part(held_out), scaled), rng))
         return Networks(
             scaled.mean,
             scaled.scale,
@@ -127,9 +139,7 @@ class Network(SingleModelRecipe):
             np.array([tracks.X.shape[1], *(bias.size for bias in networks[0][1::2])]),
         )
 
-    def _trained(
-        self, z: Floats, rows: Rows, z_validation: Floats, validation: Levels, rng: np.random.Generator
-    ) -> Weights:
+    def _trained(self, rows: Rows, validation: Rows, rng: np.random.Generator) -> Weights:
         """The weights of the best epoch; they give scores in levels."""
         from tensorflow import keras  # takes six seconds
 
@@ -137,19 +147,19 @@ class Network(SingleModelRecipe):
         # The last layer learns standardised labels, and is stretched to levels when it is read.
         centre, spread = (rows.y.mean(), rows.y.std()) if self.target == "standardised" else (0.0, 1.0)
         target = self._target((rows.y - centre) / spread, rows.level)
-        model = self._model(z.shape[1])
-        learn_epoch = self._epoch(model, z, target, balanced(rows) if self.loss == "macro_mae" else rows.weight)
+        model = self._model(rows.X.shape[1])
+        learn_epoch = self._epoch(model, rows.X, target, balanced(rows) if self.loss == "macro_mae" else rows.weight)
         best: tuple[float, Weights] = np.inf, []
         for _ in range(self.n_epochs):
-            learn_epoch(rng.permutation(len(z)))
+            learn_epoch(rng.permutation(len(rows.y)))
             *hidden, kernel, bias = model.get_weights()
             weights = [*hidden, kernel * np.float32(spread), bias * np.float32(spread) + np.float32(centre)]
-            error = macro_mae(validation, round_to_level(score(z_validation, weights)))
+            error = macro_mae(validation.level, round_to_level(score(validation.X, weights)))
             best = min(best, (error, weights), key=lambda kept: kept[0])
         keras.backend.clear_session()  # or every model ever fitted stays in memory
         return best[1]
 
-    def _epoch(self, model: Any, z: Floats, target: Floats, weight: Floats) -> Any:
+    def _epoch(self, model: Any, z: Matrix, target: Floats, weight: Floats) -> Any:
         """A function that learns from all rows once, in the order it is given: one graph, ten times as fast as `fit`."""
         import tensorflow as tf
         from tensorflow import keras

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
+from modeling.core.chunks import Matrix, mean_and_scale
 from modeling.core.metrics import Floats
-from modeling.core.ridge import checked_features
+from modeling.core.ridge import checked_matrix
 
 # A column is described by this many quantiles: finer than any row count lets one see.
 MAX_QUANTILES = 500
@@ -22,13 +23,13 @@ class Standardised:
     scale: Floats
 
     @classmethod
-    def fit(cls, X: Floats) -> Self:
-        mean, spread = X.mean(axis=0), X.std(axis=0)
-        # A constant column keeps rounding noise; dividing by that would blow it up.
-        return cls(mean, np.where(spread > 1e-7 * np.abs(mean), spread, np.inf))
+    def fit(cls, X: Matrix) -> Self:
+        return cls(*mean_and_scale(X))
 
     def __call__(self, X: ArrayLike) -> Floats:
-        return (checked_features(X, n_features=len(self.mean)) - self.mean) / self.scale
+        z = checked_matrix(X, n_features=len(self.mean)) - self.mean
+        z /= self.scale
+        return z
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +46,12 @@ class NormalScores:
     quantiles: Floats
 
     @classmethod
-    def fit(cls, X: Floats) -> Self:
-        return cls(np.quantile(X, np.linspace(0, 1, min(len(X), MAX_QUANTILES)), axis=0))
+    def fit(cls, X: Matrix) -> Self:
+        shares = np.linspace(0, 1, min(len(X), MAX_QUANTILES))
+        return cls(np.column_stack([np.quantile(column.astype(float), shares) for column in X.T]))
 
     def __call__(self, X: ArrayLike) -> Floats:
-        features = checked_features(X, n_features=self.quantiles.shape[1])
+        features = checked_matrix(X, n_features=self.quantiles.shape[1])
         n = len(self.quantiles)
         # The outermost ranks lie half a step inside 0 and 1, where the normal quantile is finite.
         rank = np.linspace(0.5 / n, 1 - 0.5 / n, n)

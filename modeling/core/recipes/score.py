@@ -17,7 +17,7 @@ from modeling.core.intervals import ConformalIntervals
 from modeling.core.metrics import MAX_LEVEL, MIN_LEVEL, Floats, Levels
 from modeling.core.recipes.base import Recipe, load_arrays, save_arrays
 from modeling.core.resampling import RESAMPLERS, Rows
-from modeling.core.ridge import checked_features, checked_weight
+from modeling.core.ridge import checked_matrix, checked_weight
 
 BeforeFit = Callable[[], None]
 
@@ -117,14 +117,16 @@ class ScoreRecipe(Recipe):
 
     def checked(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None, sample_weight: ArrayLike | None) -> Tracks:
         """The tracks to learn from; ValueError where they do not fit together, or are too few for this recipe."""
-        features, labels = checked_features(X), np.asarray(y, dtype=float)
+        features, labels = checked_matrix(X), np.asarray(y, dtype=float)
         if labels.shape != (len(features),) or not np.all((labels >= MIN_LEVEL) & (labels <= MAX_LEVEL)):
             raise ValueError(
                 f"found labels of shape {labels.shape}; expected ({len(features)},), each {MIN_LEVEL}..{MAX_LEVEL}"
             )
         weight = checked_weight(sample_weight, len(labels))
         weight /= weight[weight > 0].mean()
-        tracks = Tracks(features, labels, weight, self._held_together(groups, len(labels))).part(weight > 0)
+        tracks = Tracks(features, labels, weight, self._held_together(groups, len(labels)))
+        if not weight.all():
+            tracks = tracks.part(weight > 0)
         n_levels = len(np.unique(tracks.level))
         if len(tracks.y) < self.min_tracks or (self.min_tracks > 1 and n_levels < 2):
             raise ValueError(

@@ -11,7 +11,7 @@ from modeling.core.metrics import Floats
 from modeling.core.recipes.score import Tracks
 from modeling.core.recipes.single_model import SingleModelRecipe
 from modeling.core.resampling import Rows
-from modeling.core.ridge import checked_features
+from modeling.core.ridge import checked_matrix
 
 # Handing work to threads costs more than it saves below that.
 ROWS_WORTH_THREADS = 5_000
@@ -33,8 +33,8 @@ class Trees:
 
     def predict(self, X: ArrayLike) -> Floats:
         """What the trees say: shape (n_rows,), or (n_rows, n_classes) of a classifier."""
-        features = checked_features(X, n_features=self.booster.num_features())
-        return self.booster.inplace_predict(features.astype(np.float32)).astype(float)
+        features = checked_matrix(X, n_features=self.booster.num_features())
+        return self.booster.inplace_predict(features.astype(np.float32, copy=False)).astype(float)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -77,6 +77,8 @@ class XGBoost(SingleModelRecipe):
             "seed": int(rng.integers(2**31)),
             "nthread": 1 if len(target) < ROWS_WORTH_THREADS else 0,
         }
-        training = xgboost.QuantileDMatrix(rows.X.astype(np.float32), target, weight=rows.weight, max_bin=MAX_BINS)
+        training = xgboost.QuantileDMatrix(
+            rows.X.astype(np.float32, copy=False), target, weight=rows.weight, max_bin=MAX_BINS
+        )
         booster = xgboost.train(options, training, num_boost_round=self.n_trees)
         return Trees(np.frombuffer(booster.save_raw("ubj"), dtype=np.uint8))
