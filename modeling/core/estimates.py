@@ -48,3 +48,19 @@ def mean(values: ArrayLike) -> Estimate:
     array: Floats = np.asarray(values, dtype=float)
     se = float(array.std(ddof=1) / np.sqrt(len(array))) if len(array) > 1 else float("nan")
     return Estimate(float(array.mean()), se)
+
+
+def ratio(amount: ArrayLike, weight: ArrayLike) -> Estimate:
+    """The sum of amounts for each unit of weight, both of the same independent cases; NaN where there is no weight.
+
+    >>> ratio([2.0, 0.0, 3.0], [1.0, 0.0, 1.0]).value
+    2.5
+    """
+    amounts, weights = np.asarray(amount, dtype=float), np.asarray(weight, dtype=float)
+    total = weights.sum()
+    if not total:
+        return Estimate(float("nan"), float("nan"))
+    value = float(amounts.sum() / total)
+    n = len(amounts)
+    se = np.sqrt(n / (n - 1) * np.sum((amounts - value * weights) ** 2)) / total if n > 1 else float("nan")
+    return Estimate(value, float(se))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,32 @@ from numpy.typing import NDArray
 from modeling.core.annotations import Annotations
 from modeling.core.dataset import Dataset, grouped_stratified_folds
 from modeling.core.decisions import round_to_level
-from modeling.core.estimates import Estimate, mean_over_strata
+from modeling.core.estimates import Estimate, mean_over_strata, ratio
+from modeling.core.lab import leaks
 from modeling.core.lab.data import TooLittleData
 from modeling.core.lab.experiment import Experiment
 from modeling.core.lab.report import Column, Matrix, Table, matrix
 from modeling.core.metrics import Floats, Levels, confusion_matrix
 from modeling.core.recipes import RECIPES, Recipe
+from modeling.core.recipes.single import SINGLE_RECIPES
 
 # Of a seed; a contender is made anew for every fit.
 MakeRecipe = Callable[[int], Recipe]
 OnProgress = Callable[[float, str], None]
 
 MIN_TRACKS = 10
+# The thesis's word for three levels and more (its section 3.1).
+LARGE_ERROR = 3
 
 
 def contender(recipe: str, **options: Any) -> MakeRecipe:
-    """A recipe by name with these options."""
+    """A recipe by name with these options.
+
+    Where one model's scores are rounded, held-out scores inside a fit only serve intervals, which comparisons do not look
+    at: the fewest are made, in half the time, and predictions are the same.
+    """
+    if recipe in SINGLE_RECIPES and RECIPES[recipe](**options).config["decision"] != "lowest_macro_mae":
+        options = {"n_folds": 2} | options
     return lambda seed: RECIPES[recipe](seed=seed, **options)
 
 
@@ -104,6 +115,24 @@ class HeldOut:
     def mae_less(self, other: HeldOut) -> Estimate:
         return mean_over_strata(self.error - other.error, np.zeros_like(self.truth))
 
+    @property
+    def large_errors(self) -> Floats:
+        """Of each track the share of repeats in which it is three levels off or more: (n_tracks,)."""
+        return (np.abs(self.level - self.truth) >= LARGE_ERROR).mean(axis=0)
+
+    @property
+    def distance_when_wrong(self) -> Estimate:
+        """How far off those are that are not right, in levels; NaN where all are."""
+        return ratio(self.error, (self.level != self.truth).mean(axis=0))
+
+    def rounded(self) -> HeldOut:
+        """The same scores, rounded."""
+        return replace(self, level=round_to_level(self.score))
+
+    def tracks(self, rows: NDArray[Any]) -> HeldOut:
+        """Only the tracks at these positions, or where a mask is true."""
+        return replace(self, truth=self.truth[rows], score=self.score[:, rows], level=self.level[:, rows])
+
     def matrix(self, title: str) -> Matrix:
         """Counts over all repeats."""
         return matrix(title, sum(confusion_matrix(self.truth, level) for level in self.level))
@@ -136,6 +165,7 @@ def compare(
     any_dataset = next(iter(datasets.values()))
     check_enough(any_dataset, by_artist=protocol.by_artist)
     folds = [protocol.folds(any_dataset, repeat) for repeat in range(protocol.n_repeats)]
+    check_left(any_dataset, folds)
     n_fits, n_done = len(contenders) * sum(int(fold.max()) + 1 for fold in folds), 0
     found = {}
     for name, make in contenders.items():
@@ -151,12 +181,34 @@ def compare(
 
 
 def notes_of(found: Mapping[str, HeldOut]) -> tuple[str, ...]:
-    """What fits had to do otherwise than asked, each with the contenders that say it."""
-    said: dict[str, list[str]] = {}
+    """What fits had to do otherwise than asked, each with the contenders that say it, and what standard errors leave out.
+
+    Notes that differ by their numbers only are one, with the first as the example.
+    """
+    said: dict[str, dict[str, dict[str, None]]] = {}
     for name, held_out in found.items():
         for note in held_out.notes:
-            said.setdefault(note, []).append(name)
-    return tuple(f"{', '.join(names)}: {note}" for note, names in said.items())
+            said.setdefault(re.sub(r"\d+", "#", note), {}).setdefault(note, {})[name] = None
+    return (
+        *(_one_note(notes, n_contenders=len(found)) for notes in said.values()),
+        *_single_tracks(next(iter(found.values())).truth),
+    )
+
+
+def _one_note(notes: Mapping[str, Mapping[str, None]], *, n_contenders: int) -> str:
+    first, *others = notes
+    names = list(dict.fromkeys(name for by_name in notes.values() for name in by_name))
+    who = "all" if len(names) == n_contenders > 1 else ", ".join(names)
+    return f"{who}: {first}" + (f" (and {len(others)} more like it)" if others else "")
+
+
+def _single_tracks(truth: Levels) -> Iterator[str]:
+    levels, counts = np.unique(truth, return_counts=True)
+    if single := [str(level) for level in levels[counts == 1]]:
+        yield (
+            f"one track alone is of level {', '.join(single)}: in macro-MAE it weighs as much as all of another level, and the"
+            " standard errors do not know by how much it moves the figures"
+        )
 
 
 def check_enough(dataset: Dataset, *, by_artist: bool = True, min_tracks: int = MIN_TRACKS) -> None:
@@ -172,6 +224,18 @@ def check_enough(dataset: Dataset, *, by_artist: bool = True, min_tracks: int = 
         raise TooLittleData(
             "All labelled tracks are by one artist: label tracks of others, so that one can be held out."
         )
+
+
+def check_left(dataset: Dataset, folds: Sequence[NDArray[np.int64]]) -> None:
+    """TooLittleData where without some fold too little is left to learn from."""
+    for fold in folds:
+        for held_out in range(int(fold.max()) + 1):
+            left = round_to_level(dataset.y[fold != held_out])
+            if len(left) < MIN_TRACKS or len(np.unique(left)) < 2:
+                raise TooLittleData(
+                    f"While others are held out, {len(left)} tracks of {len(np.unique(left))} levels are left to learn from;"
+                    f" models need {MIN_TRACKS} of 2 levels: label more tracks, of more artists and levels."
+                )
 
 
 class _Fits:
@@ -194,7 +258,8 @@ class _Fits:
         self.notes |= dict.fromkeys(model.notes)
 
     def result(self) -> HeldOut:
-        return HeldOut(round_to_level(self.dataset.y), self.score, self.level, self.seconds, tuple(self.notes))
+        found = HeldOut(round_to_level(self.dataset.y), self.score, self.level, self.seconds)
+        return replace(found, notes=(*leaks.in_error(found.macro_mae), *self.notes))
 
 
 def fit(

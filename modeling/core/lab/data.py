@@ -124,6 +124,19 @@ class LabData:
             raise TooLittleData("Every feature is the same in all labelled tracks: there is nothing to learn from.")
         return kept._columns(columns[varies], chosen)
 
+    def only(self, keys: Iterable[str]) -> LabData:
+        """The same tracks, with the columns of these sets alone."""
+        chosen = tuple(keys)
+        return self._columns(np.concatenate([np.arange(*self.columns_of_set[key]) for key in chosen]), chosen)
+
+    def sets_named(self, name: str) -> tuple[str, ...]:
+        """The usual sets of this name, in whatever version: none or one.
+
+        >>> set_name("spotify@1")
+        'spotify'
+        """
+        return tuple(key for key in self.usual_sets() if set_name(key) == name)
+
     def _columns(self, index: NDArray[np.int64], keys: Sequence[str]) -> LabData:
         bounds, end = {}, 0
         for key in keys:
@@ -202,6 +215,11 @@ class LabData:
         return cls(
             dataset, dict(zip(keys, zip([0, *ends[:-1]], ends, strict=True), strict=True)), [()] * len(dataset.y)
         )
+
+
+def set_name(key: str) -> str:
+    """The name of a feature set, without its version."""
+    return key.partition("@")[0]
 
 
 def _by_name(names: NDArray[np.str_], values: Iterable[Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -218,6 +218,13 @@ def table_rows(table: Table) -> Iterator[list[str | int | float]]:
         yield [value for cell, se in zip(row, has_se, strict=True) for value in _csv_cells(cell, with_se=se)]
 
 
+def with_column(table: Table, column: Column, cells: Sequence[Cell], *, after: str) -> Table:
+    """The table with one more column, to the right of the one of that name."""
+    at = [each.name for each in table.columns].index(after) + 1
+    rows = tuple((*row[:at], cell, *row[at:]) for row, cell in zip(table.rows, cells, strict=True))
+    return replace(table, columns=(*table.columns[:at], column, *table.columns[at:]), rows=rows)
+
+
 def matrix(title: str, counts: ArrayLike, labels: Sequence[str] = ()) -> Matrix:
     """A Matrix from an array of counts."""
     rows = tuple(tuple(int(n) for n in row) for row in np.asarray(counts))
@@ -233,8 +240,6 @@ def _csv_cells(cell: Cell, *, with_se: bool) -> list[str | int | float]:
 
 def _estimates_marked(report: Report) -> Report:
     """asdict() would make a list of an Estimate, which is a tuple."""
-    from dataclasses import replace
-
     tables = tuple(
         replace(
             table,

@@ -7,11 +7,13 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
+from modeling.core.lab import leaks
 from modeling.core.lab.comparison import OnProgress
 from modeling.core.lab.data import LabData
 from modeling.core.lab.experiment import Experiment
@@ -52,6 +54,7 @@ def run_experiment(
     """
     started_at, began = now(), time.perf_counter()
     findings = ANSWERS[experiment.name](experiment, data, on_progress=on_progress, folder=folder)
+    suspect = leaks.in_tracks(data.dataset, by_artist=experiment.by_artist)
     provenance = Provenance(
         experiment=experiment.name,
         options=experiment.options,
@@ -65,7 +68,9 @@ def run_experiment(
         started_at=started_at.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - began, 1),
     )
-    return Report(experiment.title, experiment.question, provenance, findings)
+    return Report(
+        experiment.title, experiment.question, provenance, replace(findings, notes=(*suspect, *findings.notes))
+    )
 
 
 def _digest_of_code() -> str:

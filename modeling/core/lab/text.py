@@ -1,5 +1,6 @@
 """A report as plain text, for a terminal."""
 
+import math
 from collections.abc import Iterator
 
 from modeling.core.estimates import Estimate
@@ -37,7 +38,8 @@ def cell_text(cell: Cell, column: Column) -> str:
         return ""
     if isinstance(cell, Estimate):
         digits = DECIMALS.get(column.kind, 3)
-        return f"{cell.value:.{digits}f} ± {cell.se:.{digits}f}"
+        value = f"{cell.value:.{digits}f}"
+        return value if math.isnan(cell.se) else f"{value} ± {cell.se:.{digits}f}"
     if isinstance(cell, float):
         return f"{cell:.{DECIMALS.get(column.kind, 3)}f}"
     return f"{cell:,}" if isinstance(cell, int) and column.kind == "count" else str(cell)
