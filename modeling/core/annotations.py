@@ -44,7 +44,7 @@ class Annotations:
         >>> of_two.track, of_two.level
         (array([0, 0]), array([5, 6]))
         """
-        kept = np.asarray(rows)
+        kept = np.asarray(rows, dtype=np.int64)
         position = np.full(max(self.track.max(initial=-1), kept.max(initial=-1)) + 1, -1)
         position[kept] = np.arange(len(kept))
         mine = position[self.track] >= 0

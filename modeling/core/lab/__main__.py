@@ -9,6 +9,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from modeling.core.annotations import Annotations
 from modeling.core.benchmarks.emomusic import read_tracks
 from modeling.core.lab.catalogue import EXPERIMENTS
 from modeling.core.lab.data import LabData
@@ -22,6 +25,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m modeling.core.lab", description=__doc__)
     parser.add_argument("experiment", choices=EXPERIMENTS)
     parser.add_argument("data", type=Path, help="a snapshot (dataset.npz), or tracks.csv")
+    parser.add_argument(
+        "--annotations", type=Path, help="who labelled the tracks of a CSV: track_uri, annotator_id, energy"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the experiment")
     parser.add_argument("--json", type=Path, help="where to write the whole report")
     parser.add_argument("--csv", type=Path, help="where to write its tables")
@@ -31,7 +37,7 @@ def main() -> None:
         options = parsed_options(kind, dict(_pair(text) for text in arguments.set))
         report = run_experiment(
             kind(**options),
-            read(arguments.data),
+            read(arguments.data, arguments.annotations),
             on_progress=lambda share, message: print(f"\r{share:4.0%} {message:70}", end="", file=sys.stderr),
         )
     except (ValueError, OSError) as problem:
@@ -44,13 +50,35 @@ def main() -> None:
         arguments.csv.write_text(report.to_csv(), encoding="utf-8")
 
 
-def read(path: Path) -> LabData:
-    """Tracks of a CSV (artist, song_id, energy, transfer_000..., and genre where it is there) or a snapshot."""
+def read(path: Path, annotations: Path | None = None) -> LabData:
+    """Tracks of a CSV (artist, song_id, energy, transfer_000..., and genre where it is there) or a snapshot.
+
+    Annotations leave the tracks' levels as they are: a level may come from more people than are known.
+    """
     if path.suffix != ".csv":
         return LabData.load(path)
+    genres = [(row["genre"],) if row.get("genre") else () for row in _rows(path)]
+    data = replace(LabData.of_dataset(read_tracks(path)), genres=genres)
+    return data if annotations is None else _with_annotations(data, annotations)
+
+
+def _with_annotations(data: LabData, path: Path) -> LabData:
+    row_of = {uri: row for row, uri in enumerate(data.dataset.uris.tolist())}
+    given = _rows(path)
+    known = [each for each in given if each["track_uri"] in row_of]
+    annotations = Annotations(
+        np.array([row_of[each["track_uri"]] for each in known]),
+        np.array([each["annotator_id"] for each in known]),
+        np.array([int(each["energy"]) for each in known]),
+    )
+    unknown = len(given) - len(known)
+    notes = (f"{unknown} annotations are of tracks that are not there: left out",) if unknown else ()
+    return replace(data, annotations=annotations, notes=(*data.notes, *notes))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
-        genres = [(row["genre"],) if row.get("genre") else () for row in csv.DictReader(file)]
-    return replace(LabData.of_dataset(read_tracks(path)), genres=genres)
+        return list(csv.DictReader(file))
 
 
 def _pair(text: str) -> tuple[str, str]:

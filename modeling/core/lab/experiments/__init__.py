@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from modeling.core.lab.comparison import OnProgress
 from modeling.core.lab.data import LabData
-from modeling.core.lab.experiments import resampling
+from modeling.core.lab.experiments import data_understanding, resampling
 from modeling.core.lab.report import Findings
 
 
@@ -16,5 +16,6 @@ class Answer(Protocol):
 
 
 ANSWERS: dict[str, Answer] = {
+    "data_understanding": data_understanding.answer,
     "resampling": resampling.answer,
 }
