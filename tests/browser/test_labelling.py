@@ -38,6 +38,7 @@ def levels():
     return list(Annotation.objects.order_by("pk").values_list("level", flat=True))
 
 
+@pytest.mark.postgres  # the web server keeps a pool of connections there
 def test_seven_labels_by_keyboard_without_a_page_load(open_page, annotator, library):
     library(8)
     page = open_page(annotator, "/label/")
@@ -65,6 +66,7 @@ def test_the_number_pad_labels_too(open_page, annotator, library):
     assert levels() == [7, 10]
 
 
+@pytest.mark.postgres  # one request waits for the other's row lock
 def test_a_key_held_down_labels_one_track_once(open_page, annotator, library):
     library(3)
     page = open_page(annotator, "/label/")

@@ -442,6 +442,7 @@ def test_a_batch_that_another_import_has_overtaken_is_looked_at_again(import_csv
 
 
 @pytest.mark.services
+@pytest.mark.postgres  # both insert the same keys at the same moment
 @pytest.mark.django_db(transaction=True)
 def test_two_imports_at_once_store_everything_once(transactional_db, tmp_path):
     path = tmp_path / "labels.csv"

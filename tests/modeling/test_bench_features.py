@@ -40,6 +40,7 @@ def bench(*options):
 
 
 def test_every_figure_is_printed_for_the_files_that_can_be_used(weights, music, monkeypatch):
+    monkeypatch.setattr(features, "_REPEATS", 1)
     monkeypatch.setattr(features, "_MIN_CLIPS_A_RUN", 1)
     monkeypatch.setattr(features, "N_PROCESSES", (1,))  # each start of TensorFlow takes seconds
     write_noise(music / "one.wav", seconds=31)
@@ -136,6 +137,7 @@ def test_a_folder_without_music_is_refused(weights, music, tmp_path):
 
 def test_without_weights_the_rest_is_measured_and_what_is_left_out_is_said(music, tmp_path, monkeypatch):
     monkeypatch.setenv("ENERGYAPP_MODELS", str(tmp_path))
+    monkeypatch.setattr(features, "_REPEATS", 1)
     monkeypatch.setattr(features, "_MIN_CLIPS_A_RUN", 1)
     monkeypatch.setattr(features, "N_PROCESSES", (1,))
     write_noise(music / "one.wav", seconds=30)

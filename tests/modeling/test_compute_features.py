@@ -167,6 +167,7 @@ def test_a_wrong_option_is_one_line(options, problem):
 # ---- Stopped and killed
 
 
+@pytest.mark.postgres  # who has which track is settled by rows
 def test_killed_in_the_middle_it_is_finished_by_two_at_once_without_doing_anything_again(start):
     tracks = waiting_tracks(40)
     victim = start("--workers", "1")

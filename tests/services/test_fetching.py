@@ -122,6 +122,7 @@ def assert_each_is_stored_once(tracks: list[Track]) -> None:
     assert not PreviewFetch.objects.exists()
 
 
+@pytest.mark.postgres  # both want the same rows at the same moment
 @with_two_fetchers
 def test_two_workers_ask_one_server_over_four_connections_and_for_each_preview_once(server):
     tracks = wanted_tracks(server, 60)

@@ -25,6 +25,7 @@ PATIENCE_S = 60
 N_ROWS, N_FILES = 8_000, 40
 
 
+@pytest.mark.postgres  # the transaction under way must be undone, and its locks must go, with the worker
 def test_an_import_whose_worker_is_killed_is_done_once_by_the_next(start_workers):
     upload = uploads.begin(uploaded_by=LeadFactory())
     rows = [

@@ -67,6 +67,7 @@ def test_the_loop_turns_on_real_music(shared_data, tmp_path, start_workers, cele
     assert flag.annotation.track not in [other.annotation.track for other in Flag.objects.open()]
 
 
+@pytest.mark.postgres  # every table that training and review touch, from several processes
 def test_the_loop_turns_on_real_labels(shared_data, tmp_path, start_workers, celery_on_redis):
     """552 tracks with ready features and 924 annotations; some are planted errors, and the flags find some of those."""
     truth = emomusic_features(shared_data, tmp_path / "features.csv")
