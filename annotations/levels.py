@@ -2,12 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from annotations.consensus import median_level
-from annotations.models import Annotation, Decision
+from annotations.models import Decision
 
 
-def levels_of(annotations: Iterable[Annotation], *, decided: Mapping[int, int] | None = None) -> dict[int, int]:
+class Labelled(Protocol):
+    """An annotation, or as much of one as is needed here."""
+
+    @property
+    def track_id(self) -> int: ...
+
+    @property
+    def level(self) -> int: ...
+
+
+def levels_of(annotations: Iterable[Labelled], *, decided: Mapping[int, int] | None = None) -> dict[int, int]:
     """Track id -> level: the newest decision that changed it, else the median of its annotations, ties to the higher level.
 
     `decided` is `Decision.objects.levels_of_tracks()`, for who has read it already.
