@@ -49,6 +49,7 @@ class TrainingRun(models.Model):
     job = models.OneToOneField(Job, models.PROTECT, related_name="training_run")
     requested_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="training_runs")
     recipe = models.CharField(max_length=40)
+    options = models.JSONField(default=dict, blank=True, help_text="Of its recipe, by name.")
     seed = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     # What training found; all of it is written in the one transaction that ends the job.
@@ -136,6 +137,16 @@ class Prediction(models.Model):
         return f"{self.run}: {self.track} is {self.level}"
 
 
+class ExperimentQuerySet(models.QuerySet["Experiment"]):
+    def answered(self):
+        return self.exclude(report="")
+
+    def newest_of_each_name(self):
+        """With their jobs and without their reports, which are long."""
+        newest = self.order_by().values("name").annotate(newest=models.Max("pk")).values("newest")
+        return Experiment.objects.filter(pk__in=newest).select_related("job").defer("report")
+
+
 class Experiment(models.Model):
     """A question asked of the labels there were. Its job says how it goes; its report, once there, stays as it is."""
 
@@ -147,6 +158,8 @@ class Experiment(models.Model):
     # Written in the one transaction that ends the job.
     report = models.TextField(blank=True, help_text="JSON: see modeling.core.lab.report.")
     data_digest = models.CharField(max_length=64, blank=True)
+
+    objects = ExperimentQuerySet.as_manager()
 
     class Meta:
         constraints = [

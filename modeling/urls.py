@@ -1,6 +1,6 @@
 from django.urls import path
 
-from modeling import views
+from modeling import lab_views, views
 
 urlpatterns = [
     path("dashboard/", views.dashboard, name="dashboard"),
@@ -8,4 +8,11 @@ urlpatterns = [
     path("runs/<int:pk>/", views.run, name="run"),
     path("runs/<int:pk>/tracks/", views.run_tracks, name="run_tracks"),
     path("runs/<int:pk>/promote/", views.promote, name="promote"),
+    path("lab/", lab_views.lab, name="lab"),
+    path("lab/<int:pk>/", lab_views.experiment, name="experiment"),
+    path("lab/<int:pk>/report.csv", lab_views.report_csv, name="report_csv"),
+    path("lab/<int:pk>/report.json", lab_views.report_json, name="report_json"),
+    path("lab/<int:pk>/again/", lab_views.run_again, name="run_again"),
+    path("lab/<slug:name>/run/", lab_views.run_experiment, name="run_experiment"),
+    path("lab/<slug:name>/state/", lab_views.experiment_state, name="experiment_state"),
 ]

@@ -1,9 +1,11 @@
 """People, tracks, labels and flags for tests. Defaults are the ordinary case; a test names what it is about."""
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import factory
+import numpy as np
 from django.contrib.auth.models import Group
 from django.utils import timezone
 from factory.django import DjangoModelFactory
@@ -12,7 +14,10 @@ from annotations.intake.models import Upload, UploadedFile
 from annotations.models import Annotation, Decision, Flag, Genre, Lease, Skip, Track, User
 from annotations.roles import ADMIN, ANNOTATOR, LEAD
 from energyapp.jobs.models import Job
-from modeling.models import Prediction, Promotion, TrainingRun
+from modeling.core.estimates import Estimate
+from modeling.core.lab.catalogue import EXPERIMENTS
+from modeling.core.lab.report import Chart, Column, Findings, Provenance, Report, Series, Table, matrix
+from modeling.models import Experiment, Prediction, Promotion, TrainingRun
 
 
 class UserFactory(DjangoModelFactory):
@@ -186,6 +191,63 @@ class TrainingRunFactory(DjangoModelFactory):
     n_tracks = 24
     n_annotations = 30
     metrics = factory.LazyFunction(lambda: {"out_of_fold": _part(0.95), "slice": _part(1.05), "n_left_out": 0})
+
+
+def _report() -> Report:
+    """Everything that a report may hold, little of each."""
+    counts = np.diag([3] * 10) + np.diag([2] * 9, k=1)
+    names = ("none", "random_over")
+    columns = (
+        Column("Resampling", "text"),
+        Column("macro-MAE", help="In levels."),
+        Column("thesis", help="Its macro-MAE, on its own data.", from_thesis=True),
+        Column("tracks", "count"),
+    )
+    rows = (("none", Estimate(1.1234, 0.0412), 1.16, 48), ("random_over", Estimate(0.9321, 0.0512), None, 48))
+    curve = Series("random_over", (10, 20, 40), (1.4, 1.1, 0.9), (0.2, 0.1, 0.05))
+    return Report(
+        title="Resampling",
+        question="Does balancing help?",
+        provenance=Provenance(
+            experiment="resampling",
+            options=EXPERIMENTS["resampling"](seed=3).options,
+            n_tracks=48,
+            n_artists=20,
+            n_annotations=60,
+            feature_sets=("signal@2",),
+            data_digest="d" * 64,
+            code_version="0.1.0",
+            versions={"numpy": "2.1"},
+            started_at="2026-11-23T07:00:00+00:00",
+            seconds=12.5,
+        ),
+        findings=Findings(
+            conclusions=("Lowest macro-MAE: random_over with 0.93 ± 0.05 levels.", "A second sentence."),
+            tables=(Table("xgboost by resampling", columns, rows, "A caption.", best=1),),
+            matrices=(matrix("xgboost, none", counts),),
+            charts=(
+                Chart("Error by tracks", "tracks", "macro-MAE", (curve, replace(curve, name="none", se=()))),
+                Chart("Error by way", "way", "macro-MAE", (Series("error", (0, 1), (1.1, 0.9)),), "bar", names),
+            ),
+            notes=("3 labelled tracks without signal@2: left out",),
+        ),
+    )
+
+
+class ExperimentFactory(DjangoModelFactory):
+    """An experiment that was answered."""
+
+    class Meta:
+        model = Experiment
+
+    job = factory.SubFactory(
+        SucceededJobFactory, kind="experiment", message="Lowest macro-MAE: random_over with 0.93 ± 0.05 levels."
+    )
+    requested_by = factory.SubFactory(LeadFactory)
+    name = "resampling"
+    options = factory.LazyFunction(lambda: EXPERIMENTS["resampling"](seed=3).options)
+    report = factory.LazyFunction(lambda: _report().to_json())
+    data_digest = "d" * 64
 
 
 class PredictionFactory(DjangoModelFactory):

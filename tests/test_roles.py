@@ -9,6 +9,7 @@ from tests.conftest import logged_in
 from tests.factories import (
     AnnotationFactory,
     AnnotatorFactory,
+    ExperimentFactory,
     FlagFactory,
     PredictionFactory,
     RunningJobFactory,
@@ -55,6 +56,13 @@ RULES = {
     "run_tracks": ("get", LEADS),
     "train": ("post", ADMINS),
     "promote": ("post", ADMINS),
+    "lab": ("get", LEADS),
+    "experiment": ("get", LEADS),
+    "experiment_state": ("get", LEADS),
+    "report_csv": ("get", LEADS),
+    "report_json": ("get", LEADS),
+    "run_experiment": ("post", LEADS),
+    "run_again": ("post", LEADS),
     "follow_job": ("get", LEADS),
     "cancel_job": ("post", ADMINS),  # of a training; others: tests/jobs/test_cancelling.py
 }
@@ -81,6 +89,8 @@ def objects():
         **dict.fromkeys(["review", "give_opinion", "decide"], FlagFactory().pk),
         **dict.fromkeys(["run", "run_tracks", "promote"], run.pk),
         **dict.fromkeys(["follow_job", "cancel_job"], RunningJobFactory().pk),
+        **dict.fromkeys(["experiment", "report_csv", "report_json", "run_again"], ExperimentFactory().pk),
+        **dict.fromkeys(["experiment_state", "run_experiment"], "resampling"),
         **dict.fromkeys(["upload", "add_file", "finish_upload", "refused_rows"], UploadFactory().pk),
     }
 

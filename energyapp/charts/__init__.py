@@ -5,15 +5,19 @@ who cannot see it, and a `<title>` for each value. Links are optional; all text 
 """
 
 from energyapp.charts.bars import share_bar, value_bar
+from energyapp.charts.curves import Curve, bars, curves
 from energyapp.charts.histogram import level_histogram
 from energyapp.charts.line import Point, line_with_band
 from energyapp.charts.matrix import confusion_matrix
 from energyapp.charts.scatter import ScatterPoint, scatter
 
 __all__ = [
+    "Curve",
     "Point",
     "ScatterPoint",
+    "bars",
     "confusion_matrix",
+    "curves",
     "level_histogram",
     "line_with_band",
     "scatter",
