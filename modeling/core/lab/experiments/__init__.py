@@ -5,7 +5,16 @@ from typing import Any, Protocol
 
 from modeling.core.lab.comparison import OnProgress
 from modeling.core.lab.data import LabData
-from modeling.core.lab.experiments import data_understanding, resampling
+from modeling.core.lab.experiments import (
+    annotators,
+    class_dependence,
+    coarser_scale,
+    data_understanding,
+    decisions,
+    feature_sets,
+    network_resampling,
+    resampling,
+)
 from modeling.core.lab.report import Findings
 
 
@@ -16,6 +25,12 @@ class Answer(Protocol):
 
 
 ANSWERS: dict[str, Answer] = {
+    "annotators": annotators.answer,
+    "class_dependence": class_dependence.answer,
+    "coarser_scale": coarser_scale.answer,
     "data_understanding": data_understanding.answer,
+    "decisions": decisions.answer,
+    "feature_sets": feature_sets.answer,
+    "network_resampling": network_resampling.answer,
     "resampling": resampling.answer,
 }
