@@ -13,8 +13,7 @@ from modeling.core.feature_sets import FEATURE_SETS
 from modeling.core.lab.catalogue import EXPERIMENTS
 from modeling.core.lab.experiment import Experiment as Question
 from modeling.models import Experiment, Promotion, TrainingRun
-
-DEFAULT_RECIPE = "ridge_thresholds"
+from modeling.recipe_choices import DEFAULT_DECISION, DEFAULT_RECIPE
 
 
 class NotPromotable(Exception):
@@ -22,11 +21,15 @@ class NotPromotable(Exception):
 
 
 @transaction.atomic
-def request_training(*, requested_by: User, recipe: str = DEFAULT_RECIPE, seed: int = 0) -> Job:
+def request_training(
+    *, requested_by: User, recipe: str = DEFAULT_RECIPE, decision: str = DEFAULT_DECISION, seed: int = 0
+) -> Job:
     """The training that is under way, or a new one: asked for twice is one."""
     job, is_new = jobs.request(kind="train", requested_by=requested_by)
     if is_new:
-        TrainingRun.objects.create(job=job, requested_by=requested_by, recipe=recipe, seed=seed)
+        TrainingRun.objects.create(
+            job=job, requested_by=requested_by, recipe=recipe, options={"decision": decision}, seed=seed
+        )
     return job
 
 

@@ -21,7 +21,6 @@ LARGE_DISTANCE = 3
 # In units of the annotators' usual noise; about 1 is usual, see annotations.consensus.
 LARGE_SPREAD = 1.5
 N_NEIGHBOURS = 5
-INTERVAL_COVERAGE = 0.9
 
 
 def find_suspects(data: TrainingData, evaluation: Evaluation, *, share: float, seed: int) -> list[Accusation]:
@@ -67,6 +66,7 @@ class Suspect:
 
 
 def _by_model(data: TrainingData, candidates: np.ndarray, *, share: float, seed: int) -> list[Suspect]:
+    """By the residuals of a smooth model, whatever recipe the run has: those of trees, say, find fewer mistakes."""
     row = data.annotation_row[candidates]
     annotators = data.annotator_index[candidates]
     details = suspicion_details(
@@ -123,9 +123,8 @@ def _expected_by_consensus(data: TrainingData, levels: np.ndarray) -> np.ndarray
 
 
 def _evidence(data: TrainingData, evaluation: Evaluation, indices: list[int]) -> list[dict[str, Any]]:
-    """What the review page shows beside each flag, as JSON: held-out prediction, its usual error, similar tracks."""
+    """What the review page shows beside each flag, as JSON: held-out prediction with its interval, similar tracks."""
     error = (data.true_level - evaluation.score)[~evaluation.in_slice]
-    quantiles = np.quantile(error, [(1 - INTERVAL_COVERAGE) / 2, (1 + INTERVAL_COVERAGE) / 2])
     n_labels = Counter(data.annotator_index.tolist())
     rows = data.annotation_row[indices].astype(int)
     neighbours = nearest(data.dataset.X, rows, n=N_NEIGHBOURS)
@@ -133,7 +132,7 @@ def _evidence(data: TrainingData, evaluation: Evaluation, indices: list[int]) ->
         {
             "score": round(float(evaluation.score[row]), 2),
             "level": int(evaluation.level[row]),
-            "interval": np.clip(evaluation.score[row] + quantiles, MIN_LEVEL, MAX_LEVEL).round(1).tolist(),
+            "interval": [round(float(evaluation.lower[row]), 1), round(float(evaluation.upper[row]), 1)],
             "belief": _belief(float(evaluation.score[row]), error),
             "n_labels": n_labels[int(data.annotator_index[index])],
             "neighbours": [

@@ -54,18 +54,18 @@ class Dataset:
     def digest(self) -> str:
         """sha256 of everything above, hex. The same rows in another order are another dataset (folds see order)."""
         digest = hashlib.sha256()
-        for array in (self.X.astype("<f4"), self.y.astype("<f8")):
-            digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        for array, kind in ((self.X, "<f4"), (self.y, "<f8")):
+            digest.update(repr(array.shape).encode())
+            digest.update(np.ascontiguousarray(array, kind))  # where it is so already, without a copy
         for names in (self.groups, self.uris, self.columns):
             digest.update(repr([str(name) for name in names]).encode())
         return digest.hexdigest()
 
-    def save(self, path: Path) -> None:
-        """Write a compressed npz without pickled objects."""
+    def save(self, path: Path, **beside: NDArray[Any]) -> None:
+        """Write a compressed npz without pickled objects; `beside` are arrays that are no part of the dataset."""
+        own = {"X": self.X, "y": self.y, "groups": self.groups, "uris": self.uris}
         with path.open("wb") as file:
-            np.savez_compressed(
-                file, X=self.X, y=self.y, groups=self.groups, uris=self.uris, columns=np.array(self.columns, np.str_)
-            )
+            np.savez_compressed(file, allow_pickle=False, columns=np.array(self.columns, np.str_), **own, **beside)
 
     @classmethod
     def load(cls, path: Path) -> "Dataset":

@@ -11,6 +11,7 @@ from modeling.core import metrics
 from modeling.core.annotations import Annotations
 from modeling.core.dataset import Dataset, evaluation_slice, grouped_stratified_folds
 from modeling.core.decisions import round_to_level
+from modeling.core.intervals import coverage
 from modeling.core.metrics import Floats, Levels
 from modeling.core.recipes import RECIPES, Recipe
 
@@ -100,6 +101,10 @@ class Evaluation:
     @property
     def in_slice(self) -> NDArray[np.bool_]:
         return self.fold == SLICE_FOLD
+
+    @property
+    def predictions(self) -> Predictions:
+        return Predictions(self.score, self.level, self.lower, self.upper)
 
 
 def cross_validate(
@@ -205,6 +210,25 @@ def summary(y: ArrayLike, level: ArrayLike, *, seed: int = 0, n_resamples: int =
         "by_level": [asdict(row) for row in metrics.by_level(truth, level)],
         "confusion_matrix": metrics.confusion_matrix(truth, level).tolist(),
     }
+
+
+def held_out_metrics(y: ArrayLike, found: Predictions) -> dict[str, Any]:
+    """`summary`, with `coverage` and `interval_width` of the intervals, of all tracks and in each row of `by_level`.
+
+    The intervals were made from other tracks, so this is what they are worth.
+    """
+    truth = round_to_level(y)
+    metrics_of_all = summary(truth, found.level) | _interval_metrics(truth, found)
+    metrics_of_all["by_level"] = [
+        row | _interval_metrics(truth[truth == row["level"]], found.take(truth == row["level"]))
+        for row in metrics_of_all["by_level"]
+    ]
+    return metrics_of_all
+
+
+def _interval_metrics(truth: Levels, found: Predictions) -> dict[str, float]:
+    covered = coverage(truth, found.lower, found.upper)
+    return {"coverage": covered.share, "interval_width": covered.mean_width}
 
 
 def _factory(name: str, seed: int) -> RecipeFactory:

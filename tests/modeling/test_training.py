@@ -58,8 +58,8 @@ def development_uri(library):
     return next(uri for uri in library if not in_evaluation_slice(uri) and library[uri] == 2)
 
 
-def train(**kwargs):
-    job = services.request_training(requested_by=AdminFactory(), **kwargs)
+def train(recipe="ridge_thresholds", **kwargs):
+    job = services.request_training(requested_by=AdminFactory(), recipe=recipe, **kwargs)
     pipeline.train(job.pk)
     return TrainingRun.objects.select_related("job").get(job=job)
 
