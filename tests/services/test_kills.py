@@ -102,7 +102,7 @@ def model_is_written(job: Job) -> bool:
 def test_a_training_whose_worker_is_killed_is_done_once_by_the_next(moment, kill, start):
     make_labelled_library(N_TRACKS)
     victim = start("train")
-    job = services.request_training(requested_by=AdminFactory())
+    job = services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds")
     wait_until(lambda: moment(job), timeout_s=PATIENCE_S, what="the moment to kill")
     kill(victim)
     assert Job.objects.get().status == Job.Status.RUNNING, "it ended before it could be killed: more tracks are needed"
@@ -134,7 +134,7 @@ def test_a_job_asked_for_while_redis_is_dead_waits_and_runs_when_it_is_back(redi
     redis.process.kill()
 
     began = time.monotonic()
-    job = services.request_training(requested_by=AdminFactory())
+    job = services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds")
     assert time.monotonic() - began < 2
     job.refresh_from_db()
     assert (job.status, job.published_at) == (Job.Status.QUEUED, None)
@@ -146,7 +146,7 @@ def test_a_job_asked_for_while_redis_is_dead_waits_and_runs_when_it_is_back(redi
 
 def test_a_message_that_redis_has_written_down_outlives_redis(redis, start):
     make_labelled_library(40)
-    job = services.request_training(requested_by=AdminFactory())
+    job = services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds")
     with Client.from_url(redis.url) as broker:
         # While the disk is busy Redis answers first and writes up to two seconds later. What is lost then is republished.
         wait_until(lambda: not broker.info("persistence")["aof_buffer_length"], what="the append-only file")
@@ -160,7 +160,7 @@ def test_a_message_that_redis_has_written_down_outlives_redis(redis, start):
 
 def test_a_message_that_redis_has_lost_is_sent_again(redis, start):
     make_labelled_library(40)
-    job = services.request_training(requested_by=AdminFactory())
+    job = services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds")
     with Client.from_url(redis.url) as broker:
         broker.flushall()
     start("train")

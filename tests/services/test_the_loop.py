@@ -56,13 +56,13 @@ def test_the_loop_turns_on_real_music(shared_data, tmp_path, start_workers, cele
         assert FeatureVector.objects.filter(feature_set=FEATURE_SETS[name].key).count() == 41
     assert all(len(track.peaks) == 1000 and track.duration_s > 3 for track in Track.objects.all())
 
-    before = wait_for_training(services.request_training(requested_by=AdminFactory()))
+    before = wait_for_training(services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds"))
     assert before.n_tracks == 41
     assert before.feature_sets == ["signal@2", "transfer@1"]
 
     flag = Flag.objects.open().for_queue().first()
     decide_as_a_lead(flag, heard=round(flag.expected_level))
-    after = wait_for_training(services.request_training(requested_by=AdminFactory()))
+    after = wait_for_training(services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds"))
     assert after.dataset_digest != before.dataset_digest
     assert flag.annotation.track not in [other.annotation.track for other in Flag.objects.open()]
 
@@ -77,7 +77,7 @@ def test_the_loop_turns_on_real_labels(shared_data, tmp_path, start_workers, cel
     assert FeatureVector.objects.count() == 552
     start_workers("train")
 
-    before = wait_for_training(services.request_training(requested_by=AdminFactory()))
+    before = wait_for_training(services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds"))
     assert before.feature_sets == ["transfer@1"]
     assert before.n_tracks == 552
     # Below 0.70 the labels' own noise says: leakage. A constant guess has 2.5.
@@ -90,7 +90,7 @@ def test_the_loop_turns_on_real_labels(shared_data, tmp_path, start_workers, cel
 
     for flag in flags:
         decide_as_a_lead(flag, heard=truth[flag.annotation.track.uri])
-    after = wait_for_training(services.request_training(requested_by=AdminFactory()))
+    after = wait_for_training(services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds"))
     for part in ("out_of_fold", "slice"):  # the figures of docs/adr/0004: shown by --log-cli-level=INFO
         for run in (before, after):
             found = run.metrics[part]

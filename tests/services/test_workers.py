@@ -162,7 +162,7 @@ def test_who_reads_files_of_strangers_may_use_so_much_memory_and_who_trains_may_
 def test_a_training_through_the_queue_makes_a_model_predictions_flags_and_the_first_promotion(train_worker):
     make_labelled_library(40)
 
-    job = wait_for_job(services.request_training(requested_by=AdminFactory()))
+    job = wait_for_job(services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds"))
 
     assert job.status == Job.Status.SUCCEEDED, job.error
     assert (job.attempt, job.progress) == (1, 1)
@@ -176,11 +176,11 @@ def test_a_training_through_the_queue_makes_a_model_predictions_flags_and_the_fi
 
 
 def test_a_training_that_cannot_be_done_fails_with_its_reason_and_the_worker_lives(train_worker):
-    job = wait_for_job(services.request_training(requested_by=AdminFactory()))
+    job = wait_for_job(services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds"))
     assert job.status == Job.Status.FAILED
     assert "0 tracks are labelled" in job.message
     assert "Traceback" in job.error
 
     make_labelled_library(40)
-    again = wait_for_job(services.request_training(requested_by=AdminFactory()))
+    again = wait_for_job(services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds"))
     assert again.status == Job.Status.SUCCEEDED, again.error
