@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +17,8 @@ from modeling.core.lab.data import LabData
 from modeling.core.lab.experiment import Experiment
 from modeling.core.lab.experiments import ANSWERS
 from modeling.core.lab.report import Provenance, Report
+from modeling.core.versions import library_versions
 
-# What the numbers depend on.
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "imbalanced-learn", "xgboost-cpu", "tensorflow-cpu", "keras", "optuna")
 CORE = Path(__file__).resolve().parent.parent
 
 
@@ -64,7 +61,7 @@ def run_experiment(
         feature_sets=tuple(data.columns_of_set),
         data_digest=data.digest(),
         code_version=code_version or _digest_of_code(),
-        versions={"python": platform.python_version()} | _versions(),
+        versions=library_versions(),
         started_at=started_at.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - began, 1),
     )
@@ -78,13 +75,3 @@ def _digest_of_code() -> str:
     for path in sorted(CORE.rglob("*.py")):
         digest.update(str(path.relative_to(CORE)).encode() + path.read_bytes())
     return f"sha256:{digest.hexdigest()[:12]}"
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue  # another build of the same library, on another platform
-    return found
