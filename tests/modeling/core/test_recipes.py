@@ -45,7 +45,7 @@ def tracks(n=200, p=20, seed=0):
 def test_recipes_are_found_by_their_name():
     assert all(recipe.name == name for name, recipe in RECIPES.items())
     assert RECIPES["ridge_thresholds"] is RidgeThresholds
-    assert set(RECIPES) == {*QUICK, "network", "annotator_ensemble"}
+    assert set(RECIPES) == {*QUICK, "network", "annotator_ensemble", "crnn"}
 
 
 @quick_recipes
