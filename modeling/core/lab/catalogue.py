@@ -93,6 +93,9 @@ class NetworkResampling(Experiment):
     thesis = "table 3.10"
 
     n_epochs: int = option(100, "Of each network.", low=1, high=1000)
+    target: str = option("raw", "Labels in levels, as in the thesis, or standardised.", choices=("raw", "standardised"))
+    least_neighbors: int = option(3, "The fewest neighbours that SMOTE is tried with.", low=1, high=50)
+    most_neighbors: int = option(6, "The most.", low=1, high=50)
 
 
 @dataclass(kw_only=True)
@@ -145,6 +148,7 @@ class LearningCurve(Experiment):
     title = "Learning curve"
     question = "How much does the error fall with more labels, and what would twice as many bring?"
 
+    n_repeats: int = option(5, "How often, with other folds and tracks. More make the curve smoother.", low=1, high=50)
     recipe: str = recipe_option("ridge_thresholds")
     n_points: int = option(6, "Sizes, each about the same factor larger than the one before.", low=3, high=20)
 

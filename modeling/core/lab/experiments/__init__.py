@@ -12,6 +12,8 @@ from modeling.core.lab.experiments import (
     data_understanding,
     decisions,
     feature_sets,
+    genre_models,
+    learning_curve,
     network_resampling,
     resampling,
 )
@@ -31,6 +33,8 @@ ANSWERS: dict[str, Answer] = {
     "data_understanding": data_understanding.answer,
     "decisions": decisions.answer,
     "feature_sets": feature_sets.answer,
+    "genre_models": genre_models.answer,
+    "learning_curve": learning_curve.answer,
     "network_resampling": network_resampling.answer,
     "resampling": resampling.answer,
 }

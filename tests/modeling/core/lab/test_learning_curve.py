@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from modeling.core.lab.catalogue import LearningCurve
+from modeling.core.lab.data import TooLittleData
+from modeling.core.lab.experiments import learning_curve
+from modeling.core.lab.experiments.learning_curve import PowerLaws, answer
+from tests.modeling.core.lab.planted import column, lab_data, silent
+
+
+def ask(data, **options):
+    return answer(LearningCurve(**{"n_repeats": 2, "n_points": 4, **options}), data, on_progress=silent)
+
+
+def test_with_many_features_more_tracks_help_and_twice_as_many_would():
+    findings = ask(lab_data(400, n_features=80, noise=8.0), n_repeats=3)
+
+    measured, more = findings.tables
+    errors = [estimate.value for estimate in column(measured, "macro-MAE")]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] - errors[-1] > 0.3
+    assert column(measured, "learnt from")[0] == 20
+    error, twice, four = column(more, "macro-MAE")
+    assert four < twice < error < errors[-2]
+    assert column(more, "change, from")[1] < twice - error < column(more, "change, to")[1] <= 0
+    assert "This is an extrapolation" in findings.conclusions[2]
+
+
+def test_where_a_few_tracks_say_all_more_are_not_said_to_help():
+    findings = ask(lab_data(400, n_features=2, noise=1.5))
+
+    assert "no gain that could be told from chance" in findings.conclusions[1]
+    assert column(findings.tables[1], "change")[1] > -0.1
+
+
+def test_each_set_holds_the_smaller_ones(monkeypatch):
+    sets = []
+    fit = learning_curve.fit
+
+    def spy(recipe, dataset, rows, *others):
+        sets.append(set(np.flatnonzero(rows)))
+        return fit(recipe, dataset, rows, *others)
+
+    monkeypatch.setattr(learning_curve, "fit", spy)
+    ask(lab_data(150), n_repeats=1, n_points=3, n_folds=2)
+
+    for smallest, middle, largest in (sets[:3], sets[3:]):
+        assert smallest < middle < largest
+        assert len(smallest) == 20
+    assert not sets[2] & sets[5]  # what one fold learns from is what the other is judged by
+
+
+def test_the_curve_of_exact_points_is_found_again():
+    n = np.array([20.0, 40, 80, 160, 320])
+    law = PowerLaws.fit(n, np.stack([0.7 + 6 / n**0.5, 0.0 + 3 / n**0.25, np.full(5, 1.2)]))
+
+    assert law.floor == pytest.approx([0.7, 0.0, 1.2], abs=1e-6)
+    assert law.exponent[:2] == pytest.approx([0.5, 0.25])
+    assert law(np.array([1e4]))[:, 0] == pytest.approx([0.76, 0.3, 1.2], abs=1e-6)
+
+
+def test_errors_that_rise_with_tracks_are_no_curve_that_falls():
+    law = PowerLaws.fit(np.array([20.0, 40, 80]), np.array([[1.0, 1.1, 1.3]]))
+
+    assert law.height == pytest.approx([0.0])
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (lab_data(40), "needs 60: label more"),
+        (lab_data(level=[5] * 100), "same level"),
+        (lab_data(level=[4, 8] * 100).tracks(np.arange(2)), "label more"),
+    ],
+)
+def test_too_little_is_refused_with_what_to_do(data, what):
+    with pytest.raises(TooLittleData, match=what):
+        ask(data)
