@@ -16,7 +16,9 @@ from energyapp.charts import Point, confusion_matrix, level_histogram, line_with
 from energyapp.jobs import workers
 from energyapp.jobs.models import Job
 from modeling import services
+from modeling.forms import TrainForm
 from modeling.models import Prediction, TrainingRun
+from modeling.recipe_choices import DECISION_CHOICES, DEFAULT_DECISION, DEFAULT_RECIPE, RECIPE_CHOICES
 
 PAGE_SIZE = 50
 N_RUNS_DRAWN = 60
@@ -46,6 +48,7 @@ def dashboard(request: Request) -> HttpResponse:
         "is_served": workers.serve("train"),
         "n_labels": Annotation.objects.current().count(),
         "trend_chart": _trend_chart(runs),
+        **_train_choices(run),
         **(_part_context(run, "out_of_fold") if run else {}),
     }
     return render(request, "modeling/dashboard.html", context)
@@ -60,6 +63,7 @@ def run(request: Request, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"run": shown, "job": shown.job, "is_served": workers.serve("train"), "parts": PARTS}
     if shown.metrics:
         context |= _part_context(shown, part if part in shown.metrics and part in PARTS else "out_of_fold")
+        context |= _model_context(shown)
     return render(request, "modeling/run.html", context)
 
 
@@ -84,7 +88,11 @@ def run_tracks(request: Request, pk: int) -> HttpResponse:
 @require_POST
 @train_permission
 def train(request: Request) -> HttpResponse:
-    services.request_training(requested_by=request.user)
+    form = TrainForm(request.POST)
+    if form.is_valid():
+        services.request_training(requested_by=request.user, **form.cleaned_data)
+    else:
+        messages.error(request, " ".join(str(problem) for of_field in form.errors.values() for problem in of_field))
     return redirect("dashboard")
 
 
@@ -124,6 +132,39 @@ def _part_context(shown: TrainingRun, part: str) -> dict[str, Any]:
             label="Tracks by level",
         ),
     }
+
+
+def _train_choices(newest: TrainingRun | None) -> dict[str, Any]:
+    """What can be asked of a training; chosen is what the newest run was asked, so that the two can be compared."""
+    recipe = newest.recipe if newest else DEFAULT_RECIPE
+    decision = newest.options.get("decision") if newest else None
+    return {
+        "recipes": RECIPE_CHOICES.items(),
+        "recipe": recipe if recipe in RECIPE_CHOICES else DEFAULT_RECIPE,
+        "decisions": DECISION_CHOICES.items(),
+        "decision": decision or DEFAULT_DECISION,
+    }
+
+
+def _model_context(shown: TrainingRun) -> dict[str, Any]:
+    """What the whole run says of its model. Runs of earlier versions lack some of it."""
+    details, importance = shown.results.get("details", {}), shown.results.get("importance")
+    return {
+        "decision_words": DECISION_CHOICES.get(shown.options.get("decision", ""), "").split(":")[0],
+        "race": details.get("race"),
+        "judged_by": "MAE" if details.get("judged_by") == "mae" else "macro-MAE",
+        "importance": importance
+        and importance | {kind: _with_bars(importance[kind]) for kind in ("by_set", "by_feature")},
+        "notes": shown.results.get("notes", []),
+        "versions": shown.results.get("versions", {}).items(),
+    }
+
+
+def _with_bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    largest = max([row["increase"] for row in rows], default=0)
+    return [
+        row | {"bar": value_bar(max(0.0, row["increase"]), maximum=largest if largest > 0 else 1.0)} for row in rows
+    ]
 
 
 def _trend_chart(runs: list[TrainingRun]) -> str:
