@@ -64,8 +64,8 @@ class Auto(ScoreRecipe):
     candidates : names in CANDIDATES
         With the seed, decision, resampling and folds of this recipe, and else their defaults. Quick ones first.
     time_budget_s : float
-        No fit is started that, by the candidate's fits so far, would end after it; a candidate cut short is out of the
-        race. The first candidate has no limit.
+        A candidate whose fits, by the last one, would not all end within it is out of the race at once. The first
+        candidate has no limit.
 
     Attributes
     ----------
@@ -90,8 +90,9 @@ class Auto(ScoreRecipe):
         race = _Race(tracks, macro=self.decision == "lowest_macro_mae", n_folds=self.n_folds, seed=self.seed)
         deadline = time.monotonic() + self.time_budget_s
         for candidate in self.candidates:
-            in_time = _stop_at(deadline if race.learnt else np.inf, before_fit)
-            race.run(candidate, self._recipe(candidate), in_time)
+            recipe = self._recipe(candidate)
+            n_fits = 1 if isinstance(recipe, MeanOfModels) else race.fold.max() + 2
+            race.run(candidate, recipe, _stop_at(deadline if race.learnt else np.inf, n_fits, before_fit))
         leaders = race.leaders()
         if len(leaders) > 1:
             race.run(LEADERS, self._recipe(MeanOfModels.name, members=leaders), before_fit)
@@ -194,16 +195,16 @@ def mean_over_strata(error: Floats, strata: NDArray[np.int64]) -> tuple[float, f
     return float(np.mean([own.mean() for own in each])), float(np.sqrt(variance)) / len(each)
 
 
-def _stop_at(deadline: float, before_fit: BeforeFit) -> BeforeFit:
-    """`before_fit`, which then raises OutOfTime where one more fit like the last would end too late."""
-    last = time.monotonic()
+def _stop_at(deadline: float, n_fits: int, before_fit: BeforeFit) -> BeforeFit:
+    """`before_fit`, which then raises OutOfTime where as many more fits as are left, like the last, would end too late."""
+    last, n_left = time.monotonic(), n_fits
 
     def check() -> None:
-        nonlocal last
+        nonlocal last, n_left
         before_fit()
         now = time.monotonic()
-        if now + (now - last) > deadline:
+        if now + n_left * (now - last) > deadline:
             raise OutOfTime
-        last = now
+        last, n_left = now, max(1, n_left - 1)
 
     return check

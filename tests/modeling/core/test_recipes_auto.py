@@ -77,8 +77,13 @@ def test_without_time_only_the_first_candidate_races_and_the_rest_is_named():
     assert found.details["race"][1]["error"] is None
 
 
-def test_a_candidate_is_cut_short_before_a_fit_that_would_end_too_late(monkeypatch):
-    """A clock that only fits move on, by ten seconds each: of 35 seconds the ridge takes 0, the second 3 fits of 6."""
+@pytest.mark.parametrize(
+    ("time_budget_s", "n_fits_expected", "outcome"), [(59, 1, "skipped for time"), (60, 6, "raced")]
+)
+def test_a_candidate_whose_fits_would_not_all_end_in_time_is_left_out_after_the_first(
+    time_budget_s, n_fits_expected, outcome, monkeypatch
+):
+    """A clock that only the second candidate's fits move on, by ten seconds each; there are six."""
     X, y, groups = tracks(n=90)
     now, n_fits = 0.0, 0
     monkeypatch.setattr(auto.time, "monotonic", lambda: now)
@@ -90,15 +95,12 @@ def test_a_candidate_is_cut_short_before_a_fit_that_would_end_too_late(monkeypat
 
     monkeypatch.setattr(SINGLE_RECIPES["svr"], "fit_scorer", slowly)
 
-    found = Auto(candidates=("ridge_thresholds", "svr"), time_budget_s=35).fit(X, y, groups=groups)
+    found = Auto(candidates=("ridge_thresholds", "svr"), time_budget_s=time_budget_s).fit(X, y, groups=groups)
 
-    assert n_fits == 3
-    assert found.details["race"][1] == {
-        "candidate": "svr",
-        "outcome": "skipped for time",
-        "seconds": 30.0,
-        **dict.fromkeys(("error", "error_se", "behind", "behind_se")),
-    }
+    assert n_fits == n_fits_expected
+    lap = found.details["race"][1]
+    assert (lap["candidate"], lap["outcome"], lap["seconds"]) == ("svr", outcome, 10.0 * n_fits)
+    assert (lap["error"] is None) == (outcome != "raced")
 
 
 def test_rounding_is_judged_by_mae():
