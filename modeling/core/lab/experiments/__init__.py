@@ -16,6 +16,7 @@ from modeling.core.lab.experiments import (
     learning_curve,
     network_resampling,
     resampling,
+    windows_maximum,
 )
 from modeling.core.lab.report import Findings
 
@@ -37,4 +38,5 @@ ANSWERS: dict[str, Answer] = {
     "learning_curve": learning_curve.answer,
     "network_resampling": network_resampling.answer,
     "resampling": resampling.answer,
+    "windows_maximum": windows_maximum.answer,
 }

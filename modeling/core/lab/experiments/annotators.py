@@ -193,7 +193,7 @@ def _on_rest(judged: dict[str, _Judged]) -> Iterator[str]:
     for one in judged.values():
         if one.rest and (gain := one.gain_on_rest):
             yield (
-                f"{one.name}, everybody else's labels: {in_words(one.rest.macro_mae)}; against the common model of as many"
+                f"{one.name}, everybody else's {len(one.rest.truth):,} labels: {in_words(one.rest.macro_mae)}; against the common model of as many"
                 f" labels {difference_in_words(gain)}."
             )
         else:
@@ -267,5 +267,5 @@ def _notes(votes: _Votes) -> Iterator[str]:
     rest = {name: votes.rest_of(name) for name in votes.people}
     counted = ", ".join(f"{name} {labels.sum():,}" for name, labels in rest.items())
     yield f"the rest are everybody else's labels of tracks that person did not label, each label once: {counted}"
-    yield "labels of the same track err together; the standard errors count them so"
+    yield "labels of the same track err together, and standard errors know that; they do not know which labels happened to be drawn"
     yield "the thesis's people are not ours: their figures stand beside the person of the same rank"
