@@ -96,6 +96,8 @@ def _checked(name: str, value: Any, default: Any, metadata: Mapping[str, Any]) -
     low, high, choices = metadata["low"], metadata["high"], metadata["choices"]
     if low is not None and not low <= value <= high:
         raise ValueError(f"found {name} {value!r}; expected {low} to {high}")
+    if choices and value == ():
+        raise ValueError(f"found no {name}; expected some of {', '.join(choices)}")
     for each in value if isinstance(value, tuple) else [value]:
         if choices and each not in choices:
             raise ValueError(f"found {name} {each!r}; expected one of {', '.join(choices)}")
