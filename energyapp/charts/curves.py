@@ -12,6 +12,7 @@ WIDTH, HEIGHT = 560.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 14.0, 44.0
 N_LOOKS = 6  # .look-1 to .look-6 in charts.css: a colour and a way to dash
 LEGEND_LINE, LETTER_WIDTH, SAMPLE_WIDTH = 18.0, 6.4, 34.0
+PHONE_GROWTH = 1.8  # text of a wide drawing, and what the letters of some fonts take
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,10 @@ def curves(
     x_ticks = list(range(len(x_names))) if len(x_names) > 1 else nice_ticks(min(xs), max(xs))
     x, y = Axis(x_ticks, start=LEFT + 8, end=WIDTH - RIGHT - 8), _y_axis(known, from_zero=False)
     return _frame(
-        [name for name, _ in known],
+        [
+            (name, tag("line", class_=f"series {_look(look)}", x1=0, x2=26, y1=-4, y2=-4))
+            for look, (name, _) in enumerate(known)
+        ],
         *_y_gridlines(y),
         *(join(_curve(look, name, points, x, y)) for look, (name, points) in enumerate(known)),
         *(_x_names(x_names, [x(i) for i in range(len(x_names))]) if x_names else _x_numbers(x)),
@@ -71,7 +75,10 @@ def bars(series: Sequence[Curve], *, x_label: str, y_label: str, label: str, x_n
     middle = {place: LEFT + (i + 0.5) * step for i, place in enumerate(places)}
     names = [x_names[int(place)] if x_names else f"{place:g}" for place in places]
     return _frame(
-        [name for name, _ in known],
+        [
+            (name, tag("rect", class_=f"block {_look(look)}", x=14, y=-10, width=12, height=12))
+            for look, (name, _) in enumerate(known)
+        ],
         *_y_gridlines(y),
         *(
             _bar(
@@ -109,29 +116,31 @@ def _y_axis(known: Sequence[tuple[str, Points]], *, from_zero: bool) -> Axis:
     return Axis(nice_ticks(min(bounds), max(bounds)), start=HEIGHT - BOTTOM, end=TOP)
 
 
-def _frame(names: Sequence[str], *parts: SafeString, x_label: str, y_label: str, label: str) -> SafeString:
-    legend, height = _legend(names) if len(names) > 1 else ([], 0.0)
+def _frame(
+    legend: Sequence[tuple[str, SafeString]], *parts: SafeString, x_label: str, y_label: str, label: str
+) -> SafeString:
+    lines, height = _legend(legend) if len(legend) > 1 else ([], 0.0)
     return drawing(
         *parts,
         text(x_label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 6),
         tag("text", y_label, class_="tick", text_anchor="middle", transform=_upright((TOP + HEIGHT - BOTTOM) / 2)),
-        *legend,
+        *lines,
         width=WIDTH,
         height=HEIGHT + height,
-        label=f"{label}: {y_label} by {x_label} of {', '.join(names)}",
+        label=f"{label}: {y_label} by {x_label} of {', '.join(name for name, _ in legend)}",
         class_="curves wide",
         has_links=False,
     )
 
 
-def _legend(names: Sequence[str]) -> tuple[list[SafeString], float]:
+def _legend(entries: Sequence[tuple[str, SafeString]]) -> tuple[list[SafeString], float]:
     """Samples with names, in as many lines as they need; and the height of these."""
     parts, x, y = list[SafeString](), LEFT, HEIGHT + LEGEND_LINE
-    for look, name in enumerate(names):
-        width = SAMPLE_WIDTH + len(name) * LETTER_WIDTH * 1.5 + 8  # letters grow by half on a phone
+    for name, sample in entries:
+        width = SAMPLE_WIDTH + len(name) * LETTER_WIDTH * PHONE_GROWTH + 8
         if x > LEFT and x + width > WIDTH:
             x, y = LEFT, y + LEGEND_LINE
-        parts.append(tag("line", class_=f"series {_look(look)}", x1=x, x2=x + SAMPLE_WIDTH - 8, y1=y - 4, y2=y - 4))
+        parts.append(tag("g", sample, transform=f"translate({x:.1f} {y:.1f})"))
         parts.append(text(name, x=x + SAMPLE_WIDTH, y=y, anchor="start", class_=""))
         x += width
     return parts, y - HEIGHT + 6

@@ -13,6 +13,8 @@ LEFT, TOP, BOTTOM = 44.0, 26.0, 22.0
 # The ink on the strongest cell keeps a contrast of 4.5:1 up to here, in both themes (.cell in charts.css).
 MAX_OPACITY = 0.7
 MIN_OPACITY = 0.06
+# So few rows would be drawn very large at the width of ten.
+FEW = 6
 
 
 def confusion_matrix(
@@ -70,7 +72,7 @@ def confusion_matrix(
         width=width,
         height=height,
         label=f"{label}: {written} of each {row_name} level, by {column_name} level",
-        class_="matrix",
+        class_="matrix" if n > FEW else "matrix few",
         has_links=href is not None,
     )
 
