@@ -20,6 +20,8 @@ from tests.processes import Process, Redis, WebServer, broker_at, free_port, sta
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI") == "true"
+# Before something is missing on a page: on busy cores a page takes seconds.
+BROWSER_PATIENCE_S = 30
 
 
 # ---- Data
@@ -154,8 +156,9 @@ def _chromium() -> str | None:
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium: the system's, else the one that Playwright has installed."""
-    from playwright.sync_api import Error, sync_playwright
+    from playwright.sync_api import Error, expect, sync_playwright
 
+    expect.set_options(timeout=1000 * BROWSER_PATIENCE_S)
     # Its event loop runs in this thread; Django would take us for asynchronous code and refuse the database.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
@@ -182,7 +185,7 @@ def open_page(browser, server):
             base_url=server.url, **{"viewport": {"width": 1440, "height": 900}, **context_options}
         )
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(1000 * BROWSER_PATIENCE_S)
         if user is not None:
             context.add_cookies([{"name": "sessionid", "value": session_of(user), "url": server.url}])
         page = context.new_page()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -25,13 +26,19 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, below those that systems give to connections: one of these could take it meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
-def wait_until(condition: Callable[[], Any], *, timeout_s: float = 30, what: str = "it") -> Any:
-    """The condition's first true value. A real wait with a limit: the only thing a test may do about other processes."""
+def wait_until(condition: Callable[[], Any], *, timeout_s: float = 90, what: str = "it") -> Any:
+    """The condition's first true value. A real wait with a limit: the only thing a test may do about other processes.
+
+    The limit is for a machine that has much else to do: there a worker's start alone can take half a minute.
+    """
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
         if time.monotonic() > deadline:

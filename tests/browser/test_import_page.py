@@ -126,7 +126,7 @@ def test_who_is_logged_out_meanwhile_logs_in_elsewhere_and_sends_the_rest_again(
     page.route("**/files/", log_out)
     choose(page, folder)
     press_import(page)
-    expect(page.get_by_role("heading", name="7 files could not be sent")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="7 files could not be sent")).to_be_visible()
     expect(page.get_by_text("then send again")).to_be_visible()
     page.unroute("**/files/")
 

@@ -38,7 +38,7 @@ def test_training_without_a_worker_waits_and_the_page_says_why(open_page, admin)
 
     card = page.get_by_role("region", name="Training")
     expect(card.get_by_role("status")).to_contain_text("waiting for a worker")
-    expect(card.get_by_role("alert")).to_contain_text(NO_WORKER, timeout=10_000)
+    expect(card.get_by_role("alert")).to_contain_text(NO_WORKER)
     expect(page.get_by_role("button", name="Training …")).to_be_disabled()
     assert TrainingRun.objects.get().job.status == Job.Status.QUEUED
 

@@ -75,7 +75,7 @@ class Serve:
 
     def fails_with(self) -> str:
         """Wait for a start that is refused; return the one line that says why."""
-        assert self.process.wait(timeout=30) == 1, self.output
+        assert self.process.wait(timeout=READY_S) == 1, self.output
         lines = self.stderr_path.read_text().splitlines()
         assert len(lines) == 1, lines
         return lines[0]
@@ -90,7 +90,7 @@ class Serve:
         return pid
 
     def page(self) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=READY_S) as response:
             return response.read()
 
 
@@ -151,14 +151,14 @@ def test_sigterm_to_make_ends_everything_even_where_a_redis_had_been_left_behind
     socket_path = var / "redis" / "redis.sock"
     command = [find_redis_server(), "--port", "0", "--unixsocket", socket_path, "--dir", socket_path.parent]
     stale = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    wait_until(socket_path.exists, timeout_s=5)
+    wait_until(socket_path.exists)
     # The recipe of `make run`, without the installation that comes before it.
     makefile = var.parent / "Makefile"
     makefile.write_text(f"run:\n\t@exec {sys.executable} -m energyapp.serve\n")
 
     serve = start(command=("make", "--no-print-directory", "-f", str(makefile), "run"))
     serve.wait_until_ready()
-    assert stale.wait(timeout=5) == 0
+    assert stale.wait(timeout=END_S) == 0
     serve.process.terminate()
 
     serve.process.wait(timeout=END_S)
