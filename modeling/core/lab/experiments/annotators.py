@@ -193,8 +193,8 @@ def _on_rest(judged: dict[str, _Judged]) -> Iterator[str]:
     for one in judged.values():
         if one.rest and (gain := one.gain_on_rest):
             yield (
-                f"{one.name}, everybody else's {len(one.rest.truth):,} labels: {in_words(one.rest.macro_mae)}; against the common model of as many"
-                f" labels {difference_in_words(gain)}."
+                f"{one.name}, everybody else's {len(one.rest.truth):,} labels: {in_words(one.rest.macro_mae)}; against the common"
+                f" model of as many labels {difference_in_words(gain)}."
             )
         else:
             yield f"{one.name}: nobody else labelled other tracks, so nothing can be said of the rest."
