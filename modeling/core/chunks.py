@@ -1,4 +1,4 @@
-"""Sums over many rows, a few thousand at a time: in float64, without a float64 copy of a large float32 matrix."""
+"""Sums over many rows, a thousand at a time: in float64, without a float64 copy of a large float32 matrix."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from modeling.core.metrics import Floats
 # Rows of features, float32 or float64.
 Matrix = NDArray[np.floating]
 
-CHUNK_ROWS = 4_000
+CHUNK_ROWS = 1_000
 
 
 def chunks(n_rows: int) -> Iterator[slice]:
