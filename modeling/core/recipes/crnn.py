@@ -11,15 +11,14 @@ four layers of convolution, two recurrent ones and hears 29 s in 1,366 steps.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from modeling.core.decisions import round_to_level
-from modeling.core.logmel_columns import FLOOR_DB, N_BANDS, N_STEPS, STEP_S
-from modeling.core.metrics import Floats, macro_mae
+from modeling.core.logmel_columns import FLOOR_DB, N_BANDS, N_STEPS, STEP_S, VERSION
+from modeling.core.metrics import MAX_LEVEL, MIN_LEVEL, Floats, macro_mae
 from modeling.core.recipes.score import Tracks, below
 from modeling.core.recipes.single_model import SingleModelRecipe
 from modeling.core.resampling import Rows
@@ -35,11 +34,13 @@ N_VALIDATION_FOLDS = 5
 CHUNK = 16
 BATCH_NORM_EPSILON = 1e-3
 
+# Of the options.
 LIMITS = {
     "n_layers": (1, len(POOLS)),
     "n_maps": (1, np.inf),
     "n_units": (1, np.inf),
     "dropout": (0, 0.9),
+    "learning_rate": (0, 1),
     "batch_size": (1, np.inf),
     "n_epochs": (1, np.inf),
     "patience": (1, np.inf),
@@ -76,9 +77,9 @@ class SpectrogramNetwork:
 
 
 def spectrograms(X: ArrayLike) -> NDArray[np.floating]:
-    """The rows as (n_rows, N_BANDS, N_STEPS), in dB; ValueError where they are anything else than logmel@1."""
+    """The rows as (n_rows, N_BANDS, N_STEPS), in dB; ValueError where they are anything else than `logmel`."""
     features = np.asarray(X)
-    expected = f"the {N_BANDS * N_STEPS} of logmel@1 ({N_BANDS} mel bands x {N_STEPS} steps) and nothing else"
+    expected = f"the {N_BANDS * N_STEPS} of logmel@{VERSION} ({N_BANDS} mel bands x {N_STEPS} steps) and nothing else"
     what_to_do = "compute them with manage.py compute_features --set logmel, or use another recipe"
     if features.ndim == 2 and features.shape[1] != N_BANDS * N_STEPS:
         raise ValueError(f"found {features.shape[1]} features; crnn expects {expected}: {what_to_do}")
@@ -95,9 +96,10 @@ def spectrograms(X: ArrayLike) -> NDArray[np.floating]:
 def mean_and_scale_of_bands(spectrogram: NDArray[np.floating]) -> tuple[Float32s, Float32s]:
     """Each of shape (N_BANDS, 1). A band that is constant in training is 0 when it is divided by its scale."""
     # Band by band: float64 copies of all of them would take twice the room of the tracks themselves.
-    moments = [(band.mean(dtype=float), band.std(dtype=float) or np.inf) for band in spectrogram.transpose(1, 0, 2)]
-    mean, scale = np.array(moments, np.float32).T[..., None]
-    return mean, scale
+    moments = [(band.mean(dtype=float), band.std(dtype=float)) for band in spectrogram.transpose(1, 0, 2)]
+    mean, spread = np.array(moments, np.float32).T[..., None]
+    # A constant band keeps rounding noise; dividing by that would blow it up.
+    return mean, np.where(spread > 1e-6 * np.abs(mean), spread, np.float32(np.inf))
 
 
 def standardised(spectrogram: NDArray[np.floating], mean: Float32s, scale: Float32s) -> Float32s:
@@ -176,7 +178,6 @@ class CRNN(SingleModelRecipe):
 
     name = "crnn"
     scorer_class = SpectrogramNetwork
-    feature_sets: ClassVar[tuple[str, ...]] = ("logmel",)
 
     n_folds: int = 3
     n_layers: int = 3
@@ -210,7 +211,8 @@ class CRNN(SingleModelRecipe):
         best: tuple[float, int, Any] = np.inf, 0, None
         for epoch, weights in enumerate(self._epochs(standardised(known, mean, scale), rows, rng)):
             network = SpectrogramNetwork(mean, scale, weights)
-            error = macro_mae(validation.level, round_to_level(network.predict(validation.X)))
+            # Not rounded: of a few dozen tracks that would leave more to chance.
+            error = macro_mae(validation.level, network.predict(validation.X).clip(MIN_LEVEL, MAX_LEVEL))
             best = min(best, (error, epoch, network), key=lambda kept: kept[0])
             if epoch - best[1] >= self.patience:
                 break
