@@ -63,7 +63,8 @@ def test_an_import_whose_worker_is_killed_is_done_once_by_the_next(start_workers
     assert Track.objects.exclude(audio="").count() == n_named + N_FILES - 20
     assert counts["files_new"] == N_FILES - 20
     assert upload.report.read_text().count("\n") == 2
-    assert not upload.audio_folder.exists()
+    # These go after the job has ended.
+    wait_until(lambda: not upload.audio_folder.exists(), timeout_s=PATIENCE_S, what="the end of the files sent")
 
 
 def send(upload: Upload, path: str, content: bytes) -> None:
