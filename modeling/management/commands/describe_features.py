@@ -39,7 +39,9 @@ def as_markdown(feature_sets: Iterable[FeatureSet]) -> str:
 def _section(feature_set: FeatureSet) -> str:
     about = [feature_set.about, "Training uses it." if feature_set.used_in_training else "Training does not use it."]
     if feature_set.on_request:
-        about.append(f"Computed only on request: `manage.py compute_features --set {feature_set.name}`.")
+        about.append(
+            f"Computed only on request, also of new tracks: `manage.py compute_features --set {feature_set.name}`."
+        )
     rows = [
         f"| {i} | `{column.name}` | {column.description} | {column.unit} | {column.source} |"
         for i, column in enumerate(feature_set.documentation)
