@@ -64,9 +64,7 @@ def read_features(keys: Collection[str], track_ids: Collection[int], *, labelled
     columns_of_set, columns = _side_by_side(keys)
     X = _filled(ids, columns_of_set, n_columns=len(columns))
     kept_columns = _missing_share(X[:n_labelled]) <= MAX_MISSING_SHARE
-    kept_rows = np.concatenate([np.isfinite(part[:, kept_columns]).all(axis=1) for part in _parts(X)] or [[]]).astype(
-        bool
-    )
+    kept_rows = np.fromiter((np.isfinite(row[kept_columns]).all() for row in X), bool, count=len(X))
     values = _compacted(X, kept_rows, kept_columns)
     n_kept = int(kept_rows[:n_labelled].sum())
     n_same = _n_constant(values[:n_kept])
@@ -148,12 +146,9 @@ def _bounds_after(columns_of_set: dict[str, tuple[int, int]], kept: NDArray[np.b
 def _notes(lost: list[str], n_labelled_lost: int, n_others_lost: int, n_same: int) -> tuple[str, ...]:
     shown = ", ".join(lost[:5]) + (" …" if len(lost) > 5 else "")
     said = [
-        (len(lost), f"{len(lost)} columns that many labelled tracks have no number in were left out: {shown}"),
-        (n_labelled_lost, f"{n_labelled_lost} labelled tracks with a feature that is no number were left out"),
-        (
-            n_others_lost,
-            f"{n_others_lost} tracks without a label have a feature that is no number and are not predicted",
-        ),
-        (n_same, f"{n_same} columns are the same in all labelled tracks and say nothing"),
+        (len(lost), "column", f"that many labelled tracks have no number in: left out ({shown})"),
+        (n_labelled_lost, "labelled track", "with a feature that is no number: left out"),
+        (n_others_lost, "unlabelled track", "with a feature that is no number: not predicted"),
+        (n_same, "column", "with the same number in all labelled tracks"),
     ]
-    return tuple(sentence for n, sentence in said if n)
+    return tuple(f"{n} {what}{'s' if n > 1 else ''} {why}" for n, what, why in said if n)

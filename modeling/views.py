@@ -143,6 +143,7 @@ def _train_choices(newest: TrainingRun | None) -> dict[str, Any]:
         "recipe": recipe if recipe in RECIPE_CHOICES else DEFAULT_RECIPE,
         "decisions": DECISION_CHOICES.items(),
         "decision": decision or DEFAULT_DECISION,
+        "decision_words": _words(decision or DEFAULT_DECISION),
     }
 
 
@@ -150,7 +151,7 @@ def _model_context(shown: TrainingRun) -> dict[str, Any]:
     """What the whole run says of its model. Runs of earlier versions lack some of it."""
     details, importance = shown.results.get("details", {}), shown.results.get("importance")
     return {
-        "decision_words": DECISION_CHOICES.get(shown.options.get("decision", ""), "").split(":")[0],
+        "decision_words": _words(shown.options.get("decision", "")),
         "race": details.get("race"),
         "judged_by": "MAE" if details.get("judged_by") == "mae" else "macro-MAE",
         "importance": importance
@@ -158,6 +159,10 @@ def _model_context(shown: TrainingRun) -> dict[str, Any]:
         "notes": shown.results.get("notes", []),
         "versions": shown.results.get("versions", {}).items(),
     }
+
+
+def _words(decision: str) -> str:
+    return DECISION_CHOICES.get(decision, decision).split(":")[0]
 
 
 def _with_bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -56,14 +56,14 @@ class Dataset:
         digest = hashlib.sha256()
         for array, kind in ((self.X, "<f4"), (self.y, "<f8")):
             digest.update(repr(array.shape).encode())
-            digest.update(np.ascontiguousarray(array, kind))  # where it is so already, without a copy
+            digest.update(np.ascontiguousarray(array, kind).data)  # where it is so already, without a copy
         for names in (self.groups, self.uris, self.columns):
             digest.update(repr([str(name) for name in names]).encode())
         return digest.hexdigest()
 
     def save(self, path: Path, **beside: NDArray[Any]) -> None:
         """Write a compressed npz without pickled objects; `beside` are arrays that are no part of the dataset."""
-        own = {"X": self.X, "y": self.y, "groups": self.groups, "uris": self.uris}
+        own: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in ("X", "y", "groups", "uris")}
         with path.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, columns=np.array(self.columns, np.str_), **own, **beside)
 

@@ -1,17 +1,25 @@
 """From labels to a model, its predictions and the labels it doubts: rows in, rows out."""
 
+import tracemalloc
+from functools import partial
+
 import numpy as np
 import pytest
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from annotations.models import Annotation, Flag, Track
+from energyapp.jobs.claims import JobRefused
 from energyapp.jobs.models import Job
 from modeling import pipeline, services
 from modeling.core import artifacts
-from modeling.core.dataset import Dataset, in_evaluation_slice
+from modeling.core.dataset import Dataset, evaluation_slice, in_evaluation_slice
+from modeling.core.evaluation import cross_validate, held_out_metrics
 from modeling.core.feature_sets import FEATURE_SETS
+from modeling.core.recipes import RECIPES
+from modeling.feature_matrix import UnusableFeatures
 from modeling.models import FeatureVector, Prediction, Promotion, TrainingRun
+from modeling.recipe_choices import DECISION_CHOICES, DEFAULT_RECIPE, RECIPE_CHOICES
 from modeling.training_data import FeaturesOutOfDate, NotEnoughLabels, choose_feature_sets, read_training_data
 from tests.factories import (
     AdminFactory,
@@ -242,6 +250,39 @@ def test_the_same_labels_and_seed_give_the_same_numbers(library):
     assert first.dataset_digest == second.dataset_digest
 
 
+@pytest.mark.parametrize(
+    ("recipe", "options"),
+    [
+        ("ridge_thresholds", {}),
+        ("xgboost", {"n_trees": 20}),
+        ("network", {"n_layers": 1, "n_neurons": 4, "n_epochs": 2, "n_folds": 2}),
+    ],
+)
+def test_the_snapshot_of_a_run_and_its_seed_give_the_same_numbers_again(library, recipe, options):
+    path = settings.RUNS_DIR / train().artifact / "dataset.npz"
+
+    def again():
+        found = cross_validate(partial(RECIPES[recipe], seed=3, **options), Dataset.load(path), n_folds=2, seed=3)
+        with np.load(path) as stored:
+            return held_out_metrics(stored["true_level"], found.predictions)
+
+    assert again() == again()
+
+
+def test_the_numbers_of_a_run_can_be_had_again_from_its_snapshot(library):
+    run = train("xgboost", decision="lowest_mae", seed=5)
+
+    path = settings.RUNS_DIR / run.artifact / "dataset.npz"
+    make = partial(RECIPES["xgboost"], seed=5, **run.options)
+    found = cross_validate(make, Dataset.load(path), seed=5)
+
+    with np.load(path) as stored:
+        truth = stored["true_level"]
+    for part, rows in (("out_of_fold", ~found.in_slice), ("slice", found.in_slice)):
+        again = held_out_metrics(truth[rows], found.predictions.take(rows))
+        assert {name: run.metrics[part][name] for name in again} == again
+
+
 def test_only_the_first_model_is_promoted_by_itself(library):
     first = train()
     second = train()
@@ -279,6 +320,277 @@ def test_asking_twice_is_one_training():
 )
 def test_feature_sets_are_used_when_nearly_all_labelled_tracks_have_them(tracks_of_set, chosen):
     assert choose_feature_sets(tracks_of_set, set(range(10))) == chosen
+
+
+# ---- Recipes and what they say of themselves
+
+
+def test_everything_that_can_be_asked_for_is_there():
+    assert set(RECIPE_CHOICES) <= set(RECIPES)
+    assert DEFAULT_RECIPE in RECIPE_CHOICES
+    for decision in DECISION_CHOICES:
+        assert RECIPES["ridge_thresholds"](decision=decision).config["decision"] == decision
+
+
+def test_the_decision_is_part_of_the_model(library):
+    run = train(decision="lowest_mae")
+
+    model, _ = artifacts.read(settings.RUNS_DIR / run.artifact / "model")
+
+    assert run.options == {"decision": "lowest_mae"}
+    assert model.thresholds.thresholds.tolist() == [k + 0.5 for k in range(1, 10)]
+
+
+def test_auto_says_what_raced_and_leaves_the_network_to_larger_libraries(library, monkeypatch):
+    monkeypatch.setattr(pipeline, "QUICK_CANDIDATES", ("ridge_thresholds", "ordinal_logit"))
+
+    run = train("auto")
+
+    assert {"ridge_thresholds", "ordinal_logit"} <= {lap["candidate"] for lap in run.metrics["details"]["race"]}
+    assert "network" not in pipeline.OPTIONS_BY_SIZE["auto"](4_999)["candidates"]
+    assert "network" in pipeline.OPTIONS_BY_SIZE["auto"](5_000)["candidates"]
+
+
+def test_a_run_says_what_its_intervals_are_worth_and_every_prediction_has_one(library):
+    run = train()
+
+    for part in ("out_of_fold", "slice"):
+        metrics = run.metrics[part]
+        of_levels = [row["coverage"] * row["n"] for row in metrics["by_level"]]
+        assert metrics["coverage"] * metrics["n"] == pytest.approx(sum(of_levels))
+        assert metrics["interval_width"] > 0
+    assert not run.predictions.filter(lower=None).exists()
+    held_out = run.predictions.held_out()
+    holds = [row.lower <= row.true_level <= row.upper for row in held_out]
+    n_of_parts = sum(run.metrics[part]["coverage"] * run.metrics[part]["n"] for part in ("out_of_fold", "slice"))
+    assert sum(holds) == pytest.approx(n_of_parts)
+
+
+def test_a_run_says_which_features_its_predictions_rest_on_and_which_libraries_it_used(library):
+    run = train()
+
+    importance = run.metrics["importance"]
+    assert importance["by_feature"][0]["name"] == SPOTIFY.columns[0]
+    assert importance["by_feature"][0]["increase"] > 10 * abs(importance["by_feature"][1]["increase"])
+    assert [row["name"] for row in importance["by_set"]] == ["spotify@1"]
+    _, manifest = artifacts.read(settings.RUNS_DIR / run.artifact / "model")
+    assert manifest.metrics["versions"]["numpy"] == np.__version__
+
+
+def test_flags_are_the_same_whatever_recipe_runs(library):
+    uri = development_uri(library)
+    wrong = Annotation.objects.get(track__uri=uri)
+    AnnotationFactory(track=wrong.track, annotator=wrong.annotator, level=9, supersedes=wrong)
+
+    def accused():
+        return list(Flag.objects.open().order_by("pk").values_list("annotation", "suspicion", "expected_level"))
+
+    train("ridge_thresholds")
+    by_ridge = accused()
+    train("baseline")
+
+    assert len(by_ridge) == 3
+    assert accused() == by_ridge
+
+
+# ---- Nothing leaks
+
+
+class Remembering:
+    """Recipes that note which tracks, by their first feature, each model has learnt from and been asked about."""
+
+    def __init__(self):
+        self.learnt, self.asked = [], []
+
+    def make(self, **options):
+        notes, number = self, len(self.learnt)
+        self.learnt.append(set())
+        self.asked.append(set())
+
+        class Spy(RECIPES["ridge_thresholds"]):
+            name = "ridge_thresholds"
+
+            def fit(self, X, y, **also):
+                notes.learnt[number] |= set(X[:, 0].tolist())
+                return super().fit(X, y, **also)
+
+            def predict_score(self, X):
+                notes.asked[number] |= set(X[:, 0].tolist())
+                return super().predict_score(X)
+
+        return Spy(**options)
+
+
+def test_a_training_fits_on_no_slice_track_and_on_no_artist_it_is_asked_about(library, monkeypatch):
+    for index, track in enumerate(Track.objects.order_by("pk")):
+        track.artist = f"Artist {index // 4}"
+        track.save()
+    spies = Remembering()
+    monkeypatch.setitem(RECIPES, "ridge_thresholds", spies.make)
+
+    data = Dataset.load(settings.RUNS_DIR / train().artifact / "dataset.npz")
+
+    *folds, final = spies.learnt
+    artist_of = dict(zip(data.X[:, 0].tolist(), data.groups.tolist(), strict=True))
+    in_slice = set(data.X[evaluation_slice(data.uris), 0].tolist())
+    assert len(folds) == 6
+    assert len(final) == 60
+    for number, learnt in enumerate(folds):
+        assert not learnt & in_slice
+        # Permuted values of other tracks of the fold are asked about too, and are as unknown.
+        assert not learnt & spies.asked[number]
+        if number < 5:
+            artists = ({artist_of[track] for track in tracks} for tracks in (learnt, spies.asked[number]))
+            assert not set.intersection(*artists)
+
+
+# ---- Odd data
+
+
+def values_of(track):
+    return np.frombuffer(track.feature_vectors.get(feature_set=SPOTIFY.key).values, "<f4").copy()
+
+
+def set_values(track, values):
+    track.feature_vectors.filter(feature_set=SPOTIFY.key).update(values=values.astype("<f4").tobytes())
+
+
+def test_labels_of_one_level_only_are_refused_with_a_sentence(library):
+    for annotation in Annotation.objects.all():
+        AnnotationFactory(track=annotation.track, annotator=annotation.annotator, level=4, supersedes=annotation)
+
+    with pytest.raises(NotEnoughLabels, match="All labelled tracks are of level 4; training needs two levels"):
+        train()
+
+
+def test_tracks_that_only_the_slice_tells_apart_are_refused_with_a_sentence(library):
+    for track in Track.objects.all():
+        track.artist = "Slice" if in_evaluation_slice(track.uri) else "The Only One"
+        track.save()
+
+    with pytest.raises(NotEnoughLabels, match="outside the evaluation slice are by one artist"):
+        train()
+
+
+def test_too_few_tracks_for_a_recipe_are_refused_with_a_sentence(library):
+    Track.objects.update(artist="Most")
+    Track.objects.filter(uri__in=["lib:0", "lib:1", "lib:2"]).update(artist="Few")
+
+    with pytest.raises(JobRefused, match=r"gp cannot learn from \d tracks: found .* choose another recipe"):
+        train("gp")
+
+    assert "cannot learn" in Job.objects.get().message
+
+
+def test_nineteen_usable_tracks_are_too_few(library):
+    for track in Track.objects.order_by("pk")[19:]:
+        set_values(track, values_of(track) * np.array([1] * 11 + [np.nan]))
+    Track.objects.order_by("pk").last().feature_vectors.all().delete()
+
+    # Of a column that most lack, the column goes; of tracks without features, the tracks.
+    assert train().n_tracks == 59
+    for track in Track.objects.order_by("pk")[19:]:
+        track.feature_vectors.all().delete()
+    with pytest.raises(NotEnoughLabels, match="60 tracks are labelled and 19 of them have features; training needs 20"):
+        train()
+
+
+def test_columns_without_numbers_go_and_tracks_that_lack_single_ones_are_left_out_and_counted(library):
+    tracks = list(Track.objects.order_by("pk"))
+    for index, track in enumerate(tracks):
+        values = values_of(track)
+        values[3] = np.inf if index % 2 else 0.5
+        values[5] = 7
+        values[6] = np.nan if index == 8 else values[6]
+        set_values(track, values)
+    unlabelled = TrackFactory(uri="new")
+    add_features(unlabelled, 9, np.random.default_rng(1))
+    set_values(unlabelled, np.where(np.arange(12) == 1, np.nan, values_of(unlabelled)))
+
+    run = train()
+
+    assert (run.n_tracks, run.metrics["n_left_out"]) == (59, 1)
+    _, manifest = artifacts.read(settings.RUNS_DIR / run.artifact / "model")
+    assert list(manifest.columns) == [name for index, name in enumerate(SPOTIFY.columns) if index != 3]
+    assert run.metrics["notes"] == [
+        f"1 column that many labelled tracks have no number in: left out ({SPOTIFY.columns[3]})",
+        "1 labelled track with a feature that is no number: left out",
+        "1 unlabelled track with a feature that is no number: not predicted",
+        "1 column with the same number in all labelled tracks",
+    ]
+    assert not run.predictions.filter(track__in=[unlabelled, tracks[8]]).exists()
+    rows = dict(zip(read_training_data().track_ids, read_training_data().dataset.X, strict=True))
+    assert np.array_equal(rows[tracks[20].pk], np.delete(values_of(tracks[20]), 3))
+
+
+def test_features_that_are_the_same_for_all_tracks_are_refused_with_a_sentence(library):
+    FeatureVector.objects.update(values=np.ones(12, "<f4").tobytes())
+
+    with pytest.raises(UnusableFeatures, match="Every feature is the same"):
+        train()
+
+
+def test_a_damaged_vector_is_refused_with_a_sentence(library):
+    FeatureVector.objects.filter(track__uri="lib:3").update(values=b"1234")
+
+    with pytest.raises(UnusableFeatures, match=r"spotify@1 of track \d+ are 4 bytes; 48 were expected"):
+        train()
+
+
+def test_tracks_that_lack_a_set_that_nearly_all_have_are_left_out_and_counted(library):
+    FeatureVector.objects.filter(track__uri__in=["lib:3", "lib:14"]).delete()
+
+    run = train()
+
+    assert (run.n_tracks, run.metrics["n_left_out"]) == (58, 2)
+
+
+def test_labels_of_one_annotator_are_learnt_and_the_run_says_so(library):
+    FeatureVector.objects.all().delete()
+    annotator, rng = AnnotatorFactory(), np.random.default_rng(0)
+    for index in range(40):
+        track = TrackFactory(uri=f"theirs:{index}")
+        add_features(track, 1 + index % 10, rng)
+        AnnotationFactory(track=track, annotator=annotator, level=1 + index % 10)
+
+    run = train()
+
+    assert run.n_tracks == 40
+    assert any("all labels are by one person" in note for note in run.metrics["notes"])
+
+
+def test_without_a_track_of_the_slice_the_run_has_no_figure_for_it_and_its_pages_open(library, as_lead):
+    FeatureVector.objects.filter(track__uri__in=[uri for uri in library if in_evaluation_slice(uri)]).delete()
+
+    run = train()
+
+    assert "slice" not in run.metrics
+    assert any("no labelled track belongs to the evaluation slice" in note for note in run.metrics["notes"])
+    assert as_lead.get("/dashboard/").status_code == as_lead.get(f"/runs/{run.pk}/?part=slice").status_code == 200
+
+
+def test_reading_takes_the_memory_of_one_matrix(db):
+    rng, annotator = np.random.default_rng(0), AnnotatorFactory()
+    chosen = FEATURE_SETS["signal"]
+    tracks = TrackFactory.create_batch(1_500, peaks=b"")
+    AnnotationFactory.create_batch(20, annotator=annotator)
+    FeatureVector.objects.bulk_create(
+        FeatureVector(
+            track=track, feature_set=chosen.key, values=rng.normal(size=len(chosen.columns)).astype("<f4").tobytes()
+        )
+        for track in tracks
+    )
+    for index, track in enumerate(tracks[:60]):
+        AnnotationFactory(track=track, annotator=annotator, level=1 + index % 10)
+
+    tracemalloc.start()
+    data = read_training_data()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert data.features.values.shape == (1_500, len(chosen.columns))
+    assert np.shares_memory(data.dataset.X, data.features.values)
+    assert peak < 2 * data.features.values.nbytes + 1_000_000
 
 
 # ---- What the database refuses
@@ -351,20 +663,67 @@ def test_only_admins_see_the_train_button(as_lead):
     assert "Train the first model" not in as_lead.get("/dashboard/").content.decode()
 
 
-def test_the_train_button_makes_a_run(as_admin, admin):
+def test_the_train_button_makes_a_run_of_the_usual_recipe(as_admin, admin):
     as_admin.post("/train/")
 
-    assert TrainingRun.objects.get().requested_by == admin
+    run = TrainingRun.objects.get()
+    assert (run.requested_by, run.recipe, run.options) == (admin, DEFAULT_RECIPE, {"decision": "lowest_macro_mae"})
+
+
+def test_recipe_and_decision_can_be_chosen(as_admin):
+    html = as_admin.get("/dashboard/").content.decode()
+    as_admin.post("/train/", {"recipe": "svr", "decision": "lowest_mae"})
+
+    assert all(f'value="{name}"' in html for name in (*RECIPE_CHOICES, *DECISION_CHOICES))
+    assert (TrainingRun.objects.get().recipe, TrainingRun.objects.get().options) == ("svr", {"decision": "lowest_mae"})
+
+
+def test_what_the_newest_run_was_asked_is_chosen_again(as_admin):
+    TrainingRunFactory(recipe="gp", options={"decision": "lowest_mae"})
+
+    html = as_admin.get("/dashboard/").content.decode()
+
+    assert "What learns: gp. Lowest MAE" in html
+    assert 'value="gp" checked' in html
+
+
+def test_a_recipe_that_is_not_offered_is_refused_with_a_sentence(as_admin):
+    html = as_admin.post("/train/", {"recipe": "magic"}, follow=True).content.decode()
+
+    assert "Select a valid choice. magic is not one of the available choices." in html
+    assert not TrainingRun.objects.exists()
+
+
+def test_a_run_page_shows_the_race_the_importance_the_intervals_and_the_notes(as_lead):
+    run = TrainingRunFactory(recipe="auto", options={"decision": "lowest_mae"})
+    lap = {"outcome": "raced", "seconds": 2.0, "error": 0.95, "error_se": 0.04, "behind": 0, "behind_se": 0}
+    late = {"candidate": "svr", "outcome": "skipped for time", "seconds": 1.5, "error": None, "behind": None}
+    row = {"name": "signal_loudness", "n_columns": 1, "increase": 0.321, "se": 0.012}
+    run.metrics |= {
+        "details": {"judged_by": "mae", "race": [{"candidate": "gp", **lap}, late]},
+        "importance": {"n_tracks": 9, "n_repeats": 5, "n_columns": 30, "by_set": [row], "by_feature": [row]},
+        "notes": ["all labels are by one person"],
+        "versions": {"numpy": "2.9"},
+    }
+    run.metrics["out_of_fold"] |= {"coverage": 0.87, "interval_width": 3.2}
+    run.save()
+
+    html = as_lead.get(f"/runs/{run.pk}/").content.decode()
+
+    for shown in ("skipped for time", "0.321", "0.87", "All labels are by one person", "numpy 2.9", "Lowest MAE"):
+        assert shown in html
+    assert html.count(">chosen<") == 1
 
 
 def test_a_cell_of_the_confusion_matrix_opens_its_tracks(as_lead):
-    there = PredictionFactory(track__title="There", true_level=5, level=7)
+    there = PredictionFactory(track__title="There", true_level=5, level=7, lower=5.2, upper=8.1)
     PredictionFactory(run=there.run, track__title="Elsewhere", true_level=5, level=5)
     url = f"/runs/{there.run.pk}/tracks/"
 
     html = as_lead.get(url, {"true": 5, "predicted": 7}).content.decode()
 
     assert "There" in html
+    assert "5.2 – 8.1" in html
     assert "Elsewhere" not in html
     assert as_lead.get(url, {"true": "x", "predicted": "99", "part": "slice", "page": "y"}).status_code == 200
 
