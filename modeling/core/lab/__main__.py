@@ -8,6 +8,7 @@ import csv
 import sys
 from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -29,6 +30,7 @@ def main() -> None:
         "--annotations", type=Path, help="who labelled the tracks of a CSV: track_uri, annotator_id, energy"
     )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the experiment")
+    parser.add_argument("--folder", type=Path, help="where a long experiment keeps what lets it go on after a stop")
     parser.add_argument("--json", type=Path, help="where to write the whole report")
     parser.add_argument("--csv", type=Path, help="where to write its tables")
     arguments = parser.parse_args()
@@ -37,7 +39,8 @@ def main() -> None:
         options = parsed_options(kind, dict(_pair(text) for text in arguments.set))
         report = run_experiment(
             kind(**options),
-            read(arguments.data, arguments.annotations),
+            _read(arguments.data, arguments.annotations),
+            folder=arguments.folder,
             on_progress=lambda share, message: print(f"\r{share:4.0%} {message:70}", end="", file=sys.stderr),
         )
     except (ValueError, OSError) as problem:
@@ -48,6 +51,16 @@ def main() -> None:
         arguments.json.write_text(report.to_json(), encoding="utf-8")
     if arguments.csv:
         arguments.csv.write_text(report.to_csv(), encoding="utf-8")
+
+
+def _read(path: Path, annotations: Path | None) -> LabData:
+    try:
+        return read(path, annotations)
+    except (KeyError, IndexError, BadZipFile, EOFError) as problem:
+        raise ValueError(
+            f"found {problem!r} in {path}; expected a snapshot (dataset.npz), or a CSV with artist, song_id, energy and"
+            " transfer_000..."
+        ) from problem
 
 
 def read(path: Path, annotations: Path | None = None) -> LabData:

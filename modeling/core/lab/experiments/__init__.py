@@ -18,6 +18,7 @@ from modeling.core.lab.experiments import (
     learning_curve,
     network_resampling,
     resampling,
+    search,
     windows_maximum,
 )
 from modeling.core.lab.report import Findings
@@ -42,5 +43,6 @@ ANSWERS: dict[str, Answer] = {
     "learning_curve": learning_curve.answer,
     "network_resampling": network_resampling.answer,
     "resampling": resampling.answer,
+    "search": search.answer,
     "windows_maximum": windows_maximum.answer,
 }
