@@ -43,6 +43,19 @@ def test_training_without_a_worker_waits_and_the_page_says_why(open_page, admin)
     assert TrainingRun.objects.get().job.status == Job.Status.QUEUED
 
 
+def test_what_learns_is_chosen_by_radio_buttons_beside_the_form(open_page, admin):
+    page = open_page(admin, "/dashboard/")
+
+    page.get_by_text("What learns: auto").click()
+    page.get_by_role("radio", name=re.compile("^ridge_thresholds")).check()
+    page.get_by_role("radio", name=re.compile("^Lowest MAE")).check()
+    page.get_by_role("button", name="Train the first model").click()
+
+    expect(page.get_by_role("button", name="Training …")).to_be_disabled()
+    run = TrainingRun.objects.get()
+    assert (run.recipe, run.options) == ("ridge_thresholds", {"decision": "lowest_mae"})
+
+
 def test_the_page_notices_within_ten_seconds_that_the_worker_has_gone(open_page, admin, worker):
     JobFactory()
     page = open_page(admin, "/dashboard/")

@@ -17,6 +17,7 @@ from modeling.core.dataset import Dataset, evaluation_slice, in_evaluation_slice
 from modeling.core.evaluation import cross_validate, held_out_metrics
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.core.recipes import RECIPES
+from modeling.core.recipes.ridge_thresholds import RidgeThresholds
 from modeling.feature_matrix import UnusableFeatures
 from modeling.models import FeatureVector, Prediction, Promotion, TrainingRun
 from modeling.recipe_choices import DECISION_CHOICES, DEFAULT_RECIPE, RECIPE_CHOICES
@@ -407,7 +408,7 @@ class Remembering:
         self.learnt.append(set())
         self.asked.append(set())
 
-        class Spy(RECIPES["ridge_thresholds"]):
+        class Spy(RidgeThresholds):
             name = "ridge_thresholds"
 
             def fit(self, X, y, **also):
