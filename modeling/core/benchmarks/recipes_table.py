@@ -133,11 +133,13 @@ def table(results: Results, targets: Sequence[Target]) -> str:
 def _row(results: Results, name: str) -> str:
     run = results.runs[name]
     share, worst, width = results.coverage(name)
+    # A recipe that holds nothing out has intervals without width: there is nothing to say of them.
+    intervals = f"{share:6.3f} {worst:5.3f} {width:5.2f}" if width else ""
     return (
         "{:18} {:9.3f} {:5.3f}".format(name, *results.macro_mae(name))
         + f"  {_less(results, name, THESIS_NETWORK):>15}  {_less(results, name, AUTO):>13}"
         + "  {:5.3f} {:5.3f}".format(*results.mae(name))
-        + f"  {share:6.3f} {worst:5.3f} {width:5.2f}"
+        + f"  {intervals:18}"
         + f"  {run.cost.seconds:7.1f} {run.cost.cpu_seconds:7.1f}  {run.cost.peak_mb:7.0f} {run.cost.copies:4.1f}"
     )
 
