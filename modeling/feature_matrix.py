@@ -61,8 +61,8 @@ def read_features(keys: Collection[str], track_ids: Collection[int], *, labelled
     """
     ids = sorted(set(track_ids) & set(labelled)) + sorted(set(track_ids) - set(labelled))
     n_labelled = len(set(track_ids) & set(labelled))
-    columns_of_set, columns = _side_by_side(keys)
-    X = _filled(ids, columns_of_set, n_columns=len(columns))
+    columns_of_set, columns = side_by_side(keys)
+    X = filled(ids, columns_of_set, n_columns=len(columns))
     kept_columns = _missing_share(X[:n_labelled]) <= MAX_MISSING_SHARE
     kept_rows = np.fromiter((np.isfinite(row[kept_columns]).all() for row in X), bool, count=len(X))
     values = _compacted(X, kept_rows, kept_columns)
@@ -86,7 +86,8 @@ def _stored(keys: Collection[str]):
     return FeatureVector.objects.filter(feature_set__in=keys).exclude(values=b"")
 
 
-def _side_by_side(keys: Collection[str]) -> tuple[dict[str, tuple[int, int]], list[str]]:
+def side_by_side(keys: Collection[str]) -> tuple[dict[str, tuple[int, int]], list[str]]:
+    """First and last + 1 column of each set, and the names of all columns."""
     bounds, columns = {}, list[str]()
     for key in keys:
         own = FEATURE_SETS[key.split("@")[0]].columns
@@ -95,7 +96,7 @@ def _side_by_side(keys: Collection[str]) -> tuple[dict[str, tuple[int, int]], li
     return bounds, columns
 
 
-def _filled(ids: list[int], columns_of_set: dict[str, tuple[int, int]], *, n_columns: int) -> Float32s:
+def filled(ids: list[int], columns_of_set: dict[str, tuple[int, int]], *, n_columns: int) -> Float32s:
     """Row by row from the database: a list of vectors first would take the memory twice. NaN where there is none."""
     X = np.full((len(ids), n_columns), np.nan, np.float32)
     row_of_track = {track_id: row for row, track_id in enumerate(ids)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.db.models import Count
 from numpy.typing import NDArray
 
 from annotations.levels import levels_of
-from annotations.models import Annotation, Track, User
+from annotations.models import Track, User
 from energyapp.jobs.claims import JobRefused
 from modeling import window_features
 from modeling.core import audio
@@ -21,8 +21,9 @@ from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 from modeling.core.lab.catalogue import WindowsMaximum
 from modeling.core.lab.data import LabData
 from modeling.core.lab.experiment import Experiment
+from modeling.feature_matrix import filled, side_by_side
 from modeling.models import FeatureVector
-from modeling.training_data import group_of, refuse_out_of_date
+from modeling.training_data import Label, genres_of, read_labels, refuse_out_of_date, uris_and_groups
 
 CHUNK_SIZE = 2_000
 SET_OF_KEY = {feature_set.key: feature_set for feature_set in FEATURE_SETS.values()}
@@ -44,29 +45,35 @@ def read_lab_data(asked: Experiment) -> LabData:
     JobRefused
         No track is labelled, no track has a set that is asked for, or features are being computed anew.
     """
-    # Without their annotators: each row would bring a copy of one.
-    labels = list(
-        Annotation.objects.for_training().select_related(None).only("track", "annotator", "level").order_by("pk")
-    )
+    labels = read_labels()
     if not labels:
         raise JobRefused("No track is labelled yet: label some, or import labels.")
     levels = levels_of(labels)
     refuse_out_of_date(set(levels))
-    # In the order of the ids: folds depend on it, and the same labels are to give the same numbers.
     rows = {track_id: row for row, track_id in enumerate(sorted(levels))}
     chosen = _sets_to_read(asked.sets)
-    bounds = _side_by_side(chosen)
-    dataset = _dataset(rows, levels, chosen, bounds)
+    bounds, columns = side_by_side([each.key for each in chosen])
+    dataset = _dataset(rows, levels, bounds, columns)
     windows, notes = _windows(rows, chosen, bounds, dataset.X) if isinstance(asked, WindowsMaximum) else ({}, ())
     return LabData(
         dataset=dataset,
         columns_of_set=bounds,
-        genres=_genres(rows),
+        genres=genres_of(rows),
         annotations=_annotations(labels, rows),
         windows=windows,
         audio_states=dict(Track.objects.order_by("audio_state").values_list("audio_state").annotate(Count("pk"))),
         notes=notes,
     )
+
+
+def _dataset(
+    rows: Rows, levels: Mapping[int, int], bounds: dict[str, tuple[int, int]], columns: Sequence[str]
+) -> Dataset:
+    uris, groups = uris_and_groups(rows)
+    X = filled(list(rows), bounds, n_columns=len(columns))
+    X[~np.isfinite(X)] = np.nan  # a value that is no number is one that is missing
+    y = np.array([levels[track_id] for track_id in rows], np.float64)
+    return Dataset(X=X, y=y, groups=groups, uris=uris, columns=tuple(columns))
 
 
 def _sets_to_read(asked: Sequence[str]) -> list[FeatureSet]:
@@ -78,46 +85,7 @@ def _sets_to_read(asked: Sequence[str]) -> list[FeatureSet]:
     return [SET_OF_KEY[key] for key in stored if SET_OF_KEY[key].used_in_training or key in asked]
 
 
-def _side_by_side(feature_sets: Sequence[FeatureSet]) -> dict[str, tuple[int, int]]:
-    ends = np.cumsum([0, *(len(each.columns) for each in feature_sets)]).tolist()
-    return {each.key: (start, end) for each, start, end in zip(feature_sets, ends[:-1], ends[1:], strict=True)}
-
-
-def _dataset(
-    rows: Rows, levels: Mapping[int, int], chosen: Sequence[FeatureSet], bounds: Mapping[str, tuple[int, int]]
-) -> Dataset:
-    uris, groups = np.empty(len(rows), object), np.empty(len(rows), object)
-    for track in Track.objects.only("uri", "artist", "sha256").iterator(CHUNK_SIZE):
-        if (row := rows.get(track.pk)) is not None:
-            uris[row], groups[row] = track.uri, group_of(track)
-    return Dataset(
-        X=_features(rows, bounds),
-        y=np.array([levels[track_id] for track_id in rows], np.float64),
-        groups=groups,
-        uris=uris,
-        columns=tuple(name for each in chosen for name in each.columns),
-    )
-
-
-def _features(rows: Rows, bounds: Mapping[str, tuple[int, int]]) -> NDArray[np.float32]:
-    """Filled row by row: a list of arrays first would take the memory twice."""
-    X = np.full((len(rows), max((end for _, end in bounds.values()), default=0)), np.nan, np.float32)
-    vectors = FeatureVector.objects.filter(feature_set__in=bounds).exclude(values=b"")
-    for key, track_id, values in vectors.values_list("feature_set", "track_id", "values").iterator(CHUNK_SIZE):
-        if (row := rows.get(track_id)) is not None:
-            X[row, slice(*bounds[key])] = np.frombuffer(values, dtype="<f4")
-    return X
-
-
-def _genres(rows: Rows) -> list[tuple[str, ...]]:
-    names: dict[int, list[str]] = defaultdict(list)
-    pairs = Track.genres.through.objects.order_by("genre__name").values_list("track_id", "genre__name")
-    for track_id, name in pairs.iterator(CHUNK_SIZE):
-        names[track_id].append(name)
-    return [tuple(names[track_id]) if track_id in names else () for track_id in rows]
-
-
-def _annotations(labels: Sequence[Annotation], rows: Rows) -> Annotations:
+def _annotations(labels: Sequence[Label], rows: Rows) -> Annotations:
     names = _names_of_annotators({label.annotator_id for label in labels})
     return Annotations(
         track=np.array([rows[label.track_id] for label in labels]),

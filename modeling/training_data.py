@@ -121,9 +121,7 @@ def read_training_data() -> TrainingData:
     UnusableFeatures
         The stored vectors are damaged, or the same for all.
     """
-    # In the order of the ids, here and of the tracks: folds depend on it, and the same labels are to give the same numbers.
-    rows = Annotation.objects.for_training().order_by("pk").values_list("pk", "track_id", "annotator_id", "level")
-    annotations = [Label(*row) for row in rows.iterator(CHUNK_ROWS)]
+    annotations = read_labels()
     labelled = {annotation.track_id for annotation in annotations}
     refuse_out_of_date(labelled)
     tracks = tracks_of_sets()
@@ -133,6 +131,13 @@ def read_training_data() -> TrainingData:
     features = read_features(keys, covered, labelled=labelled)
     _refuse_few(len(labelled), features.n_labelled)
     return _assemble(features, annotations, n_left_out=len(labelled) - features.n_labelled)
+
+
+def read_labels() -> list[Label]:
+    """Those that count, of tracks that nobody has excluded."""
+    # In the order of the ids, here and of the tracks: folds depend on it, and the same labels are to give the same numbers.
+    rows = Annotation.objects.for_training().order_by("pk").values_list("pk", "track_id", "annotator_id", "level")
+    return [Label(*row) for row in rows.iterator(CHUNK_ROWS)]
 
 
 def _refuse_few(n_labelled: int, n_usable: int) -> None:
@@ -174,7 +179,7 @@ def _assemble(features: FeatureMatrix, annotations: list[Label], *, n_left_out: 
     settled = Decision.objects.levels_of_tracks()
     levels = levels_of(annotations, decided=settled)
     true_level = np.array([levels[track_id] for track_id in track_ids])
-    uris, groups = _uris_and_groups(row_of_track)
+    uris, groups = uris_and_groups(row_of_track)
     _refuse_one_sided(true_level, uris, groups)
     data = TrainingData(
         dataset=Dataset(
@@ -182,7 +187,7 @@ def _assemble(features: FeatureMatrix, annotations: list[Label], *, n_left_out: 
         ),
         true_level=true_level,
         track_ids=track_ids,
-        genres=_genres(row_of_track),
+        genres=genres_of(row_of_track),
         annotations=annotations,
         settled=frozenset(settled),
         n_left_out=n_left_out,
@@ -194,7 +199,8 @@ def _assemble(features: FeatureMatrix, annotations: list[Label], *, n_left_out: 
     return data
 
 
-def _uris_and_groups(row_of_track: Mapping[int, int]) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+def uris_and_groups(row_of_track: Mapping[int, int]) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """Of the tracks with these ids, each at its row."""
     uris, groups = np.empty(len(row_of_track), object), np.empty(len(row_of_track), object)
     for track in Track.objects.only("uri", "artist", "sha256").iterator(CHUNK_ROWS):
         if (row := row_of_track.get(track.pk)) is not None:
@@ -202,7 +208,8 @@ def _uris_and_groups(row_of_track: Mapping[int, int]) -> tuple[NDArray[np.str_],
     return uris.astype(np.str_), groups.astype(np.str_)
 
 
-def _genres(row_of_track: Mapping[int, int]) -> list[tuple[str, ...]]:
+def genres_of(row_of_track: Mapping[int, int]) -> list[tuple[str, ...]]:
+    """Of each track, by name."""
     names: dict[int, list[str]] = defaultdict(list)
     pairs = Track.genres.through.objects.order_by("genre__name").values_list("track_id", "genre__name")
     for track_id, name in pairs.iterator(CHUNK_ROWS):

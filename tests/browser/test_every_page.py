@@ -16,6 +16,7 @@ from tests.factories import (
     AnnotationFactory,
     AnnotatorFactory,
     DecisionFactory,
+    ExperimentFactory,
     FlagFactory,
     JobFactory,
     LeadFactory,
@@ -72,6 +73,8 @@ def furnished(server, admin):
         dashboard="/dashboard/",
         run=f"/runs/{run.pk}/",
         tracks=f"/runs/{run.pk}/tracks/?true=5&predicted=7",
+        lab="/lab/",
+        report=f"/lab/{ExperimentFactory().pk}/",
         missing="/nowhere/",
     )
 
@@ -202,6 +205,8 @@ def weigh(page: Page, path: str) -> dict[str, int]:
         ("imports", 20, 30),
         ("dashboard", 20, 25),
         ("run", 20, 25),
+        ("lab", 20, 25),
+        ("report", 20, 25),
     ],
 )
 def test_pages_keep_to_their_budget(name, html_kb, js_kb, open_page, admin, furnished):

@@ -12,7 +12,7 @@ from annotations.models import Annotation, Track
 from energyapp.jobs import services as jobs
 from energyapp.jobs.claims import Claim, JobRefused
 from energyapp.jobs.models import Job
-from modeling import experiments, lab_data, services
+from modeling import experiments, lab_data, services, window_features
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.core.lab.catalogue import EXPERIMENTS
 from modeling.core.lab.data import LabData
@@ -268,6 +268,37 @@ def test_tracks_that_lack_a_set_have_nan_there_and_are_kept(library):
     assert data.dataset.X[7, start:end].tolist() == values.tolist()
     assert data.dataset.columns[start:end] == SIGNAL.columns
     assert data.usual_sets() == (SPOTIFY.key,)
+
+
+def test_a_value_that_is_no_number_is_missing(library):
+    values = np.full(len(SPOTIFY.columns), np.inf, "<f4")
+    FeatureVector.objects.filter(track=library[4].track).update(values=values.tobytes())
+
+    assert read().has(SPOTIFY.key).sum() == 59
+
+
+def test_windows_of_long_tracks_come_along_for_the_experiment_about_them_alone(library):
+    computed, row = FEATURE_SETS["spotify_like"], 2
+    track, without = library[row].track, library[5].track
+    for long in (track, without):
+        Track.objects.filter(pk=long.pk).update(duration_s=95.0)
+    for annotation in library:
+        vector = np.zeros(len(computed.columns), "<f4")
+        annotation.track.feature_vectors.create(feature_set=computed.key, values=vector.tobytes())
+    track.refresh_from_db()
+    n = window_features.n_windows(track)
+    written = np.arange(n * len(computed.columns), dtype="<f4").reshape(n, -1)
+    window_features.write(track, computed, written)
+
+    data = read("windows_maximum", sets=(computed.key,))
+
+    assert list(data.windows) == [row]
+    start, end = data.columns_of_set[computed.key]
+    assert data.windows[row][:, start:end].tolist() == written.tolist()
+    start, end = data.columns_of_set[SPOTIFY.key]  # only imported: the same in every window
+    assert (data.windows[row][:, start:end] == data.dataset.X[row, start:end]).all()
+    assert "1 long tracks have no features of their windows" in data.notes[0]
+    assert not read(sets=(computed.key,)).windows
 
 
 def test_sets_that_trainings_do_not_use_are_read_where_they_are_named(library):
