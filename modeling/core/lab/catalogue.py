@@ -6,7 +6,7 @@ from modeling.core.lab.experiment import Experiment, option
 
 # By name; tests hold them to what the recipes and resamplers are.
 RECIPE_NAMES = (
-    *("baseline", "ridge_thresholds", "ordinal_logit", "gp", "svr", "xgboost", "xgboost_classifier", "network"),
+    *("baseline", "ridge_thresholds", "ordinal_logit", "gp", "svr", "xgboost", "xgboost_classifier", "network", "crnn"),
     *("mean_of_models", "annotator_ensemble", "auto"),
 )
 RESAMPLER_NAMES = ("none", "random_over", "random_under", "smote", "smote_tomek")

@@ -99,6 +99,8 @@ def _checked(name: str, value: Any, default: Any, metadata: Mapping[str, Any]) -
     if choices and value == ():
         raise ValueError(f"found no {name}; expected some of {', '.join(choices)}")
     for each in value if isinstance(value, tuple) else [value]:
+        if isinstance(value, tuple) and not isinstance(each, str):
+            raise ValueError(f"found {name} {each!r}; expected a name")
         if choices and each not in choices:
             raise ValueError(f"found {name} {each!r}; expected one of {', '.join(choices)}")
     return value

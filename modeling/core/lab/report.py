@@ -193,15 +193,16 @@ class Report:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         about = asdict(self.provenance)
-        writer.writerow([self.title])
+        writer.writerow([_harmless(self.title)])
         writer.writerows(
-            [name, json.dumps(value) if isinstance(value, dict) else value] for name, value in about.items()
+            [name, _harmless(json.dumps(value) if isinstance(value, dict) else value)] for name, value in about.items()
         )
         for table in self.findings.tables:
-            writer.writerows([[], [table.title], *table_rows(table)])
+            writer.writerows([[], [_harmless(table.title)], *table_rows(table)])
         for matrix in self.findings.matrices:
-            head = [f"{matrix.title}: labelled \\ predicted", *matrix.labels]
-            body = ([label, *counts] for label, counts in zip(matrix.labels, matrix.counts, strict=True))
+            labels = [_harmless(label) for label in matrix.labels]
+            head = [_harmless(f"{matrix.title}: labelled \\ predicted"), *labels]
+            body = ([label, *counts] for label, counts in zip(labels, matrix.counts, strict=True))
             writer.writerows([[], head, *body])
         return out.getvalue()
 
@@ -210,7 +211,7 @@ def table_rows(table: Table) -> Iterator[list[str | int | float]]:
     """A head and rows in which every figure has its own cell: NAME, and NAME (se) where a column holds estimates."""
     has_se = [any(isinstance(row[i], Estimate) for row in table.rows) for i in range(len(table.columns))]
     yield [
-        name
+        _harmless(name)
         for column, se in zip(table.columns, has_se, strict=True)
         for name in ([column.name, f"{column.name} (se)"] if se else [column.name])
     ]
@@ -233,9 +234,14 @@ def matrix(title: str, counts: ArrayLike, labels: Sequence[str] = ()) -> Matrix:
 
 def _csv_cells(cell: Cell, *, with_se: bool) -> list[str | int | float]:
     value = "" if cell is None else cell.value if isinstance(cell, Estimate) else cell
-    # A spreadsheet would run a text that begins so as a formula.
-    value = f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+    value = _harmless(value)
     return [value, cell.se if isinstance(cell, Estimate) else ""] if with_se else [value]
+
+
+def _harmless(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula with a quote before it; all else as it is."""
+    runs = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if runs else value
 
 
 def _estimates_marked(report: Report) -> Report:

@@ -36,7 +36,7 @@ def answer(
         conclusions=_conclusions(found[CLASSES], found[REGRESSION]),
         tables=(
             _distances(found),
-            comparison_table("Ten names or a number", found, reference=REGRESSION, first_column="Recipe"),
+            comparison_table("Ten names or a number", found, reference=CLASSES, first_column="Recipe"),
         ),
         matrices=tuple(held_out.matrix(name) for name, held_out in found.items()),
         notes=(_features_note(used), *used.notes, *notes_of(found)),
@@ -65,13 +65,13 @@ def _distances(found: dict[str, HeldOut]) -> Table:
         ),
         Column("distance when wrong", help="Mean distance of those that are not right, in levels."),
     )
-    regression = found[REGRESSION].large_errors
+    classes = found[CLASSES].large_errors
     rows = tuple(
         (
             name,
             held_out.within(0),
             mean(held_out.large_errors),
-            None if name == REGRESSION else mean(held_out.large_errors - regression),
+            None if name == CLASSES else mean(held_out.large_errors - classes),
             held_out.distance_when_wrong,
         )
         for name, held_out in found.items()

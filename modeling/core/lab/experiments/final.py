@@ -111,6 +111,8 @@ class _Said:
         self.score[repeat], self.level[repeat] = model.predict_score(X), model.predict(X)
         self.lower[repeat], self.upper[repeat] = model.predict_interval(X, coverage=COVERAGE)
         self.notes |= dict.fromkeys(model.notes)
+        if chosen := getattr(model, "details", {}).get("chosen"):
+            self.notes[f"chose {chosen}"] = None
 
     def judged(self, seconds: float) -> Judged:
         held_out = HeldOut(round_to_level(self.y), self.score, self.level, seconds)
@@ -172,7 +174,8 @@ def _overall(title: str, found: Mapping[str, HeldOut]) -> Table:
 
 
 def _notes(asked: catalogue.Final, used: LabData, in_slice: NDArray[np.bool_]) -> Iterator[str]:
-    yield f"learnt from {int((~in_slice).sum())} development tracks, with {', '.join(used.columns_of_set)}"
+    n_tracks, sets = int((~in_slice).sum()), ", ".join(used.columns_of_set)
+    yield f"learnt from all {n_tracks} development tracks at once, so the number of folds plays no part; features: {sets}"
     if "baseline" in asked.recipes:
         spotify = used.sets_named("spotify")
         yield (

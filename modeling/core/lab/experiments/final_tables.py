@@ -43,7 +43,8 @@ def by_level(name: str, held_out: HeldOut) -> Table:
         Column("thesis tracks", "count", from_thesis=True),
     )
     rows = tuple((level, *_at(held_out, held_out.truth == level), *thesis.NETWORK_BY_LEVEL[level]) for level in LEVELS)
-    return Table(f"{name} by level", columns, rows, "The thesis's figures are those of its network.")
+    caption = "The thesis's figures are those of its network. A standard error of 0 says that these tracks are alike, not more."
+    return Table(f"{name} by level", columns, rows, caption)
 
 
 def _at(held_out: HeldOut, rows: NDArray[np.bool_]) -> tuple[Cell, ...]:
