@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from modeling.core.chunks import Matrix
 from modeling.core.dataset import grouped_stratified_folds
 from modeling.core.metrics import Floats
-from modeling.core.ridge import checked_features, out_of_fold
+from modeling.core.ridge import checked_matrix, out_of_fold
 
 # An annotator's bias counts as if that many more labels without bias had been seen. One label a track: error .11
 # level, against .15 without shrinkage (real labels, six simulated annotators).
@@ -75,7 +76,7 @@ def suspicion_details(
     ValueError
         If shapes differ, a value is not finite, or there are fewer than 2 groups.
     """
-    features, labels = checked_features(X), np.asarray(y, dtype=float)
+    features, labels = checked_matrix(X), np.asarray(y, dtype=float)
     held_together = _same_features(features) if groups is None else groups
     fold = grouped_stratified_folds(labels, held_together, seed=seed)
     expected = out_of_fold(features, labels, fold)
@@ -97,6 +98,6 @@ def _shrunken_medians(residual: Floats, annotator: NDArray[np.int64]) -> Floats:
     return np.array([np.median(own) for own in in_order]) * n_labels / (n_labels + SHRINKAGE_LABELS)
 
 
-def _same_features(features: Floats) -> NDArray[np.int64]:
+def _same_features(features: Matrix) -> NDArray[np.int64]:
     first_row: dict[bytes, int] = {}
     return np.array([first_row.setdefault(row.tobytes(), index) for index, row in enumerate(features)])

@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from modeling.core.chunks import Matrix, chunks, mean_and_scale, standardised
 from modeling.core.metrics import Floats
-from modeling.core.ridge import checked_features
+from modeling.core.ridge import checked_matrix
 
-CHUNK_CELLS = 8_000_000  # similarities held at a time: 64 MB
+CHUNK_CELLS = 8_000_000  # similarities held at a time: 32 MB
 
 
 class Neighbours(NamedTuple):
@@ -52,7 +53,7 @@ def nearest(X: ArrayLike, rows: ArrayLike, *, n: int = 5) -> Neighbours:
     >>> nearest([[0.0, 0.0], [0.1, 0.0], [5.0, 1.0], [5.0, 5.0]], [0], n=2).indices
     array([[1, 2]])
     """
-    features = checked_features(X)
+    features = checked_matrix(X)
     asked = np.asarray(rows, dtype=np.intp).reshape(-1)
     if n < 1 or (asked.size and (asked.min() < 0 or asked.max() >= len(features))):
         raise ValueError(f"found n {n} and rows {asked}; expected n >= 1 and rows 0..{len(features) - 1}")
@@ -69,16 +70,15 @@ def nearest(X: ArrayLike, rows: ArrayLike, *, n: int = 5) -> Neighbours:
     return Neighbours(indices, np.clip(similarity, -1.0, 1.0))
 
 
-def _unit_rows(features: Floats) -> Floats:
-    centred = features - features.mean(axis=0)
-    scale = centred.std(axis=0)
-    scale[scale <= 1e-7 * np.abs(features).max(axis=0)] = np.inf
-    standardised = centred / scale
-    length = np.linalg.norm(standardised, axis=1, keepdims=True)
-    return standardised / np.where(length > 0, length, 1.0)
+def _unit_rows(features: Matrix) -> NDArray[np.float32]:
+    units = standardised(features, *mean_and_scale(features))
+    for part in chunks(len(units)):
+        length = np.linalg.norm(units[part], axis=1, keepdims=True)
+        units[part] /= np.where(length > 0, length, 1.0)
+    return units
 
 
-def _largest(cosine: Floats, n: int) -> NDArray[np.intp]:
+def _largest(cosine: Matrix, n: int) -> NDArray[np.intp]:
     """Columns of the `n` largest of each row; a full sort of 50,000 columns would take ten times as long."""
     if n == 0:
         return np.empty((len(cosine), 0), np.intp)
