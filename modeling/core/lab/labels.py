@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,17 @@ class LabelErrors:
     def labels(self, rows: NDArray[Any]) -> LabelErrors:
         """Only the labels at these positions, or where a mask is true."""
         return LabelErrors(self.truth[rows], self.error[rows], self.track[rows])
+
+
+def said_of_single_labels(errors: Mapping[str, LabelErrors]) -> tuple[str, ...]:
+    """A note where a level has one label alone, by whose errors these are: standard errors are too small there."""
+    names = [name for name, of in errors.items() if (np.bincount(of.truth) == 1).any()]
+    if not names:
+        return ()
+    return (
+        f"{', '.join(names)}: some level has one label alone, which weighs as much as all of another level, and standard errors"
+        " do not know by how much it moves the figures",
+    )
 
 
 def mean_over_strata_of_clusters(error: ArrayLike, strata: ArrayLike, clusters: ArrayLike) -> Estimate:

@@ -16,7 +16,7 @@ from modeling.core.estimates import Estimate
 from modeling.core.lab import catalogue, thesis
 from modeling.core.lab.comparison import MakeRecipe, OnProgress, Protocol, check_enough, contender
 from modeling.core.lab.data import LabData, TooLittleData
-from modeling.core.lab.labels import LabelErrors, people_by_labels
+from modeling.core.lab.labels import LabelErrors, people_by_labels, said_of_single_labels
 from modeling.core.lab.report import Cell, Column, Findings, Table
 from modeling.core.lab.words import difference_in_words, in_words, verdict
 from modeling.core.metrics import Floats
@@ -39,7 +39,7 @@ def answer(
     return Findings(
         conclusions=(*_on_own(judged), *_on_rest(judged)),
         tables=(_table(asked.recipe, judged), _together_table(found, judged)),
-        notes=(*used.notes, *fewer, *_notes(found), *found.notes),
+        notes=(*used.notes, *fewer, *_notes(found), *_of_single_labels(judged), *found.notes),
     )
 
 
@@ -261,6 +261,11 @@ def _together_table(votes: _Votes, judged: dict[str, _Judged]) -> Table:
     )
     caption = f"{labels.sum():,} labels of {len(np.unique(votes.data.annotations.track[labels])):,} tracks."
     return Table("On tracks that none of these people labelled", columns, tuple(rows), caption)
+
+
+def _of_single_labels(judged: dict[str, _Judged]) -> tuple[str, ...]:
+    on_own = {f"{one.name}, own": one.own for one in judged.values() if one.own}
+    return said_of_single_labels(on_own | {f"{one.name}, rest": one.rest for one in judged.values() if one.rest})
 
 
 def _notes(votes: _Votes) -> Iterator[str]:

@@ -13,7 +13,7 @@ from modeling.core.decisions import round_to_level
 from modeling.core.lab import catalogue
 from modeling.core.lab.comparison import MIN_TRACKS, MakeRecipe, OnProgress, Protocol, check_enough, contender, fit
 from modeling.core.lab.data import LabData, TooLittleData
-from modeling.core.lab.labels import LabelErrors
+from modeling.core.lab.labels import LabelErrors, said_of_single_labels
 from modeling.core.lab.report import Cell, Column, Findings, Table
 from modeling.core.lab.words import difference_in_words, in_words, verdict
 from modeling.core.metrics import Floats, Levels
@@ -43,7 +43,13 @@ def answer(
     return Findings(
         conclusions=tuple(_conclusions(errors)),
         tables=(_table(asked.recipe, errors),),
-        notes=(*used.notes, *notes, *((unlearnt,) if too_few else ()), *models.notes),
+        notes=(
+            *used.notes,
+            *notes,
+            *((unlearnt,) if too_few else ()),
+            *said_of_single_labels({name: of[COMMON] for name, of in errors.items()}),
+            *models.notes,
+        ),
     )
 
 
@@ -159,8 +165,8 @@ def _conclusions(errors: Mapping[str, Mapping[str, LabelErrors]]) -> Iterator[st
         f"All these genres together: {in_words(everything[OWN].macro_mae)} by genre models,"
         f" {in_words(everything[COMMON].macro_mae)} by the common one; difference"
         f" {difference_in_words(everything[OWN].less(everything[COMMON]))}. Against a common model of only as many tracks"
-        f" {difference_in_words(everything[OWN].less(everything[AS_MANY]))}: that difference is the genre's, the rest is that"
-        " fewer tracks teach less."
+        f" {difference_in_words(everything[OWN].less(everything[AS_MANY]))}: that is what keeping to the genre brings; the rest"
+        " is that fewer tracks teach less."
     )
     if len(gains) > 1:
         yield f"{len(gains)} genres are compared: about one in twenty would look clearly different by chance alone."

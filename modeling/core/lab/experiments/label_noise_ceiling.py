@@ -13,7 +13,7 @@ from modeling.core.decisions import round_to_level
 from modeling.core.lab import catalogue
 from modeling.core.lab.comparison import HeldOut, OnProgress, Protocol, check_enough, compare, contender, notes_of
 from modeling.core.lab.data import LabData, TooLittleData
-from modeling.core.lab.labels import LabelErrors, people_by_labels
+from modeling.core.lab.labels import LabelErrors, people_by_labels, said_of_single_labels
 from modeling.core.lab.noise import Ceiling, LabelNoise, ceiling, median_of_others, medians, noise_free_levels
 from modeling.core.lab.report import Cell, Column, Findings, Table
 from modeling.core.lab.words import difference_in_words, in_words, verdict
@@ -51,7 +51,7 @@ def answer(
             *_on_people(one, asked.recipe),
         ),
         tables=(_ceiling_table(found, ours, asked.recipe), _people_table(one, noise, asked.recipe)),
-        notes=(*used.notes, *_notes(used, noise), *notes_of({asked.recipe: ours})),
+        notes=(*used.notes, *_notes(used, noise), *_of_single_labels(one), *notes_of({asked.recipe: ours})),
     )
 
 
@@ -207,6 +207,10 @@ def _people_table(one: _OneAgainstTheRest, noise: LabelNoise, recipe: str) -> Ta
     return Table(
         "One person against the rest", columns, tuple(rows), "The model knew neither the track nor its artist."
     )
+
+
+def _of_single_labels(one: _OneAgainstTheRest) -> tuple[str, ...]:
+    return said_of_single_labels({name: one.people.labels(one.annotator == name) for name in one.names})
 
 
 def _notes(used: LabData, noise: LabelNoise) -> Iterator[str]:

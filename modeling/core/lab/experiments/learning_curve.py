@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from modeling.core.decisions import round_to_level
 from modeling.core.estimates import Estimate
 from modeling.core.lab import catalogue
-from modeling.core.lab.comparison import HeldOut, OnProgress, Protocol, check_enough, contender, fit
+from modeling.core.lab.comparison import HeldOut, OnProgress, Protocol, check_enough, contender, fit, notes_of
 from modeling.core.lab.data import LabData, TooLittleData
 from modeling.core.lab.report import Chart, Column, Findings, Series, Table
 from modeling.core.lab.words import difference_in_words, in_words, verdict
@@ -40,7 +40,7 @@ def answer(
         conclusions=(*_on_the_curve(found), *_on_more(curve, n_tracks)),
         tables=(_table(asked.recipe, found), _more_table(curve, n_tracks)),
         charts=(_chart(found, curve, n_tracks),),
-        notes=(*used.notes, *notes, *_notes(asked)),
+        notes=(*used.notes, *notes, *_notes(asked), *notes_of({asked.recipe: found[max(found)]})),
     )
 
 

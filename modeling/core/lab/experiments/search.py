@@ -137,6 +137,7 @@ class _Search:
         name = hashlib.sha256(json.dumps([digest, asks], sort_keys=True).encode()).hexdigest()[:16]
         storage = None
         if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
             backend = JournalFileBackend(str(folder / f"search-{name}.log"))
             storage = optuna.storages.JournalStorage(backend)
         return optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
@@ -332,4 +333,4 @@ def _notes(
     if not importances:
         yield "all settings did the same: nothing can be said of what matters"
     if folder is None:
-        yield "nothing was kept to go on from after an interruption: no folder was given"
+        yield "nothing was kept to go on from after a stop: no folder was given"

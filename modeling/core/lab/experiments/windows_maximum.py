@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -11,13 +12,24 @@ from numpy.typing import NDArray
 from modeling.core.decisions import DECISIONS, round_to_level
 from modeling.core.estimates import Estimate, mean
 from modeling.core.lab import catalogue
-from modeling.core.lab.comparison import HeldOut, OnProgress, Protocol, check_enough, comparison_table, contender, fit
+from modeling.core.lab.comparison import (
+    HeldOut,
+    OnProgress,
+    Protocol,
+    check_enough,
+    comparison_table,
+    contender,
+    fit,
+    notes_of,
+)
 from modeling.core.lab.data import LabData, TooLittleData
 from modeling.core.lab.report import Column, Findings, Table
 from modeling.core.lab.words import better_or_not
 from modeling.core.metrics import Floats
 
 MIN_LONG_TRACKS = 10
+# Ten of each level, if they were spread evenly: with fewer, cuts and standard errors are shaky.
+FEW_LONG_TRACKS = 100
 LOUDEST = "loudest 30 s"
 # From the scores of a track's windows to one score; the loudest part has its own vector.
 OF_WINDOWS: dict[str, Callable[[Floats], float]] = {
@@ -34,7 +46,7 @@ def answer(
     used = data.development().using(asked.sets)
     check_enough(used.dataset, by_artist=asked.by_artist)
     long, notes = _long_tracks(used)
-    found, said = _compare(used, long, asked, on_progress)
+    found = _compare(used, long, asked, on_progress)
     on_long = {name: held_out.tracks(long) for name, held_out in found.items()}
     return Findings(
         conclusions=(*_on_long(on_long, len(long)), *_on_shift(on_long)),
@@ -44,7 +56,7 @@ def answer(
             _shift_table(on_long),
         ),
         matrices=tuple(held_out.matrix(name) for name, held_out in on_long.items()),
-        notes=(*used.notes, *notes, *_notes(used, long), *said),
+        notes=(*used.notes, *notes, *_notes(used, long), *notes_of(on_long)),
     )
 
 
@@ -67,32 +79,39 @@ def _long_tracks(used: LabData) -> tuple[NDArray[np.int64], tuple[str, ...]]:
 
 def _compare(
     used: LabData, long: NDArray[np.int64], asked: catalogue.WindowsMaximum, on_progress: OnProgress
-) -> tuple[dict[str, HeldOut], tuple[str, ...]]:
+) -> dict[str, HeldOut]:
     dataset, protocol, make = used.dataset, Protocol.of(asked), contender(asked.recipe)
     n_tracks = len(dataset.y)
     scores = {name: np.empty((asked.n_repeats, n_tracks)) for name in (LOUDEST, *OF_WINDOWS)}
     levels = {name: np.zeros((asked.n_repeats, n_tracks), np.int64) for name in scores}
     said, is_long = dict[str, None](), np.isin(np.arange(n_tracks), long)
+    seconds = seconds_of_windows = 0.0
     for repeat in range(asked.n_repeats):
         fold = protocol.folds(dataset, repeat)
         n_folds = int(fold.max()) + 1
         for held_out in range(n_folds):
             held = fold == held_out
             on_progress((repeat + held_out / n_folds) / asked.n_repeats, f"fold {held_out + 1}, repeat {repeat + 1}")
+            began = time.perf_counter()
             model = fit(make(asked.seed + repeat), dataset, ~held, used.annotations, asked.by_artist)
             said |= dict.fromkeys(model.notes)
             loudest = model.predict_score(dataset.X[held])
             for of_way in scores.values():
                 of_way[repeat, held] = loudest  # of tracks with one window every way says the same
+            seconds, began = seconds + time.perf_counter() - began, time.perf_counter()
             for row in long[held[long]]:
                 of_windows = model.predict_score(used.windows[int(row)])
                 for name, sum_up in OF_WINDOWS.items():
                     scores[name][repeat, row] = sum_up(of_windows)
+            seconds_of_windows += time.perf_counter() - began
         for name, of_way in scores.items():
             levels[name][repeat] = _decided(of_way[repeat], dataset.y, fold, is_long)
     on_progress(1.0, "done")
     truth = round_to_level(dataset.y)
-    return {name: HeldOut(truth, scores[name], levels[name], 0.0) for name in scores}, tuple(said)
+    return {
+        name: HeldOut(truth, scores[name], levels[name], seconds + (name != LOUDEST) * seconds_of_windows, tuple(said))
+        for name in scores
+    }
 
 
 def _decided(score: Floats, y: Floats, fold: NDArray[np.int64], is_long: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -116,6 +135,8 @@ def _decided(score: Floats, y: Floats, fold: NDArray[np.int64], is_long: NDArray
 def _on_long(on_long: Mapping[str, HeldOut], n: int) -> Iterator[str]:
     yield f"{n} tracks have several windows; all figures here are of these."
     yield from better_or_not(on_long, LOUDEST)
+    if n < FEW_LONG_TRACKS:
+        yield f"{n} tracks are few: standard errors of so few are uncertain themselves, so take no verdict from them."
 
 
 def _on_shift(on_long: Mapping[str, HeldOut]) -> Iterator[str]:

@@ -45,6 +45,14 @@ def ask(name, data, **options):
     return ANSWERS[name](EXPERIMENTS[name](**ASKED[name], **options), data, on_progress=silent, folder=None)
 
 
+def without_times(findings):
+    return [
+        [cell for column, cell in zip(table.columns, row, strict=True) if column.kind != "seconds"]
+        for table in findings.tables
+        for row in table.rows
+    ]
+
+
 @pytest.mark.parametrize("name", ASKED)
 @pytest.mark.parametrize(
     ("make", "what"),
@@ -107,4 +115,4 @@ def test_the_evaluation_slice_is_not_looked_at(name):
     )
 
     assert in_slice.any()
-    assert ask(name, otherwise).tables == ask(name, data).tables
+    assert without_times(ask(name, otherwise)) == without_times(ask(name, data))
