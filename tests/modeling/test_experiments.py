@@ -157,6 +157,7 @@ def test_too_little_data_fails_the_job_with_a_sentence_that_says_what_to_do():
     assert job.status == Job.Status.FAILED
     assert "this experiment needs" in job.message
     assert "label more" in job.message
+    assert not experiments.folder_of(experiment).exists()
 
 
 def test_without_a_single_label_it_says_so():

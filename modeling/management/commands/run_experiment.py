@@ -67,9 +67,11 @@ class Command(BaseCommand):
             raise CommandError(str(refusal)) from None
         except KeyboardInterrupt:
             jobs.cancel(job=experiment.job, by="whoever ran the command")
+            experiments.forget_where_given_up(experiment)
             raise CommandError("Cancelled.", returncode=130) from None
+        finally:
+            self.stderr.write("")  # ends the line of the progress
         experiment = Experiment.objects.select_related("job").get(pk=experiment.pk)
-        self.stderr.write("")
         if experiment.job.status == Job.Status.CANCELLED:
             raise CommandError(experiment.job.message)
         return experiment
