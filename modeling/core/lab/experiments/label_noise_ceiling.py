@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from modeling.core.lab.data import LabData, TooLittleData
 from modeling.core.lab.labels import LabelErrors, people_by_labels, said_of_single_labels
 from modeling.core.lab.noise import Ceiling, LabelNoise, ceiling, median_of_others, medians, noise_free_levels
 from modeling.core.lab.report import Cell, Column, Findings, Table
-from modeling.core.lab.words import difference_in_words, in_words, verdict
+from modeling.core.lab.words import CLEAR_STANDARD_ERRORS, difference_in_words, in_words, verdict
 from modeling.core.metrics import Floats
 
 # With fewer tracks of several labels, how far these lie apart is anybody's guess.
@@ -42,15 +42,19 @@ def answer(
         on_progress=lambda share, message: on_progress(0.7 * share, message),
     )[asked.recipe]
     found = _Ceilings.of(used.annotations, noise, len(used.dataset.y), asked.seed, on_progress)
+    by_median = _by_median(ours, used.annotations)
     one = _OneAgainstTheRest(used.annotations, ours)
     on_progress(1.0, "done")
     return Findings(
         conclusions=(
             *_on_noise(noise, used.annotations),
-            *_on_ceiling(found, ours, asked.recipe),
+            *_on_ceiling(found, by_median, asked.recipe),
             *_on_people(one, asked.recipe),
         ),
-        tables=(_ceiling_table(found, ours, asked.recipe), _people_table(one, noise, asked.recipe)),
+        tables=(
+            _ceiling_table(found, {f"{asked.recipe}, median": by_median, f"{asked.recipe}, the tracks' levels": ours}),
+            _people_table(one, noise, asked.recipe),
+        ),
         notes=(*used.notes, *_notes(used, noise), *_of_single_labels(one), *notes_of({asked.recipe: ours})),
     )
 
@@ -127,6 +131,13 @@ class _OneAgainstTheRest:
         self.names = list(people_by_labels(Annotations(track, self.annotator, annotations.level[judged])))
 
 
+def _by_median(ours: HeldOut, annotations: Annotations) -> HeldOut:
+    """Judged as the perfect model is: by the median of each track's labels, whatever level the track was given."""
+    median = medians(annotations.track, annotations.level)
+    labelled = np.flatnonzero(median)
+    return replace(ours.tracks(labelled), truth=median[labelled])
+
+
 def _on_noise(noise: LabelNoise, annotations: Annotations) -> Iterator[str]:
     n_several = int(np.sum(np.bincount(annotations.track) > 1))
     yield (
@@ -143,15 +154,14 @@ def _on_ceiling(found: _Ceilings, ours: HeldOut, recipe: str) -> Iterator[str]:
         f" {single_high:.2f}), and by {found.value.median_by_cuts:.2f} ({median_low:.2f} to {median_high:.2f}) against the median"
         " of the labels each track has now."
     )
-    error, left = ours.macro_mae, ours.macro_mae.value - found.value.median_by_cuts
-    beyond = error.value - 2 * error.se > median_high
+    error = ours.macro_mae
+    beyond = error.value - CLEAR_STANDARD_ERRORS * error.se > median_high
     yield (
-        f"{recipe} errs by {in_words(error)} against the tracks' levels, {left:+.2f} from the perfect model's"
-        f" {found.value.median_by_cuts:.2f}: "
+        f"{recipe} errs by {in_words(error)} against the same medians: "
         + (
-            "that much a better model could gain."
+            f"a better model could seem to gain up to about {error.value - found.value.median_by_cuts:.2f} levels."
             if beyond
-            else "more than chance allows cannot be said to be left to gain."
+            else "too near to a perfect one to tell the difference; better labels are what is left to gain by."
         )
     )
 
@@ -169,14 +179,13 @@ def _on_people(one: _OneAgainstTheRest, recipe: str) -> Iterator[str]:
     )
 
 
-def _ceiling_table(found: _Ceilings, ours: HeldOut, recipe: str) -> Table:
+def _ceiling_table(found: _Ceilings, ours: Mapping[str, HeldOut]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for number, (name, value) in enumerate(zip(CEILINGS, astuple(found.value), strict=True)):
         rows.append((f"perfect, {name}", value, *found.interval(number)))
-    error = ours.macro_mae
-    rows.append(
-        (f"{recipe}, the tracks' levels", error.value, error.value - 1.96 * error.se, error.value + 1.96 * error.se)
-    )
+    for name, held_out in ours.items():
+        error = held_out.macro_mae
+        rows.append((name, error.value, error.value - 1.96 * error.se, error.value + 1.96 * error.se))
     columns = (Column("Model and what it is judged by", "text"), Column("macro-MAE"), Column("from"), Column("to"))
     caption = (
         f"{COVERAGE:.0%} intervals. Perfect: knows the level without noise; its level is that one rounded, or by cuts placed for"
@@ -228,5 +237,5 @@ def _notes(used: LabData, noise: LabelNoise) -> Iterator[str]:
     if others := int(np.sum((of_labels > 0) & (of_labels != judged_by))):
         yield (
             f"{others} tracks have another level than the median of their labels (set by a lead, freed of biases, or from"
-            " elsewhere): the model is judged by that level, the ceiling by medians"
+            " elsewhere)"
         )

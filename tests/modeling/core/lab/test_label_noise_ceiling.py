@@ -93,10 +93,13 @@ def report():
 def test_the_report_gives_each_ceiling_an_interval_and_ours_beside(report):
     table = report.tables[0]
 
-    assert len(table.rows) == 5
+    assert len(table.rows) == 6
     for name, value, low, high in table.rows:
         assert low < value < high, name
-    assert column(table, "Model and what it is judged by")[-1] == "ridge_thresholds, the tracks' levels"
+    assert column(table, "Model and what it is judged by")[-2:] == [
+        "ridge_thresholds, median",
+        "ridge_thresholds, the tracks' levels",
+    ]
 
 
 def test_a_person_with_a_bias_is_farther_from_the_rest(report):
