@@ -198,7 +198,9 @@ def notes_of(found: Mapping[str, HeldOut]) -> tuple[str, ...]:
 def _one_note(notes: Mapping[str, Mapping[str, None]], *, n_contenders: int) -> str:
     first, *others = notes
     names = list(dict.fromkeys(name for by_name in notes.values() for name in by_name))
-    who = "all" if len(names) == n_contenders > 1 else ", ".join(names)
+    who = (
+        "all" if len(names) == n_contenders > 1 else ", ".join(names) if len(names) <= 3 else f"{len(names)} contenders"
+    )
     return f"{who}: {first}" + (f" (and {len(others)} more like it)" if others else "")
 
 
@@ -272,7 +274,11 @@ def fit(
     """The recipe, fitted on these tracks alone."""
     known = dataset.rows(rows)
     theirs = None if annotations is None else annotations.of_tracks(np.flatnonzero(rows))
-    return recipe.fit(known.X, known.y, groups=known.groups if by_artist else None, annotations=theirs)
+    try:
+        return recipe.fit(known.X, known.y, groups=known.groups if by_artist else None, annotations=theirs)
+    except ValueError as problem:
+        # A recipe may want more than experiments do: labels by people, or more tracks.
+        raise TooLittleData(f"{recipe.name} cannot learn from these {len(known.y)} tracks: {problem}") from problem
 
 
 def comparison_table(

@@ -62,7 +62,7 @@ def answer(
     """Levels are learnt and predicted as ever; labels and predictions are read more coarsely."""
     used = data.development().using(asked.sets)
     contenders = {asked.recipe: contender(asked.recipe, decision="lowest_macro_mae")}
-    found = compare(contenders, used.dataset, Protocol.of(asked), on_progress=on_progress)
+    found = compare(contenders, used.dataset, Protocol.of(asked), annotations=used.annotations, on_progress=on_progress)
     read = {scale: scale.of(found[asked.recipe]) for scale in SCALES}
     return Findings(
         conclusions=(*(_conclusion(scale, held_out) for scale, held_out in read.items()), _left(read)),

@@ -27,7 +27,7 @@ def answer(
     """Each recipe is fitted once; its scores become levels in both ways."""
     used = data.development().using(asked.sets)
     contenders = {name: contender(name, decision="lowest_macro_mae") for name in asked.recipes}
-    cuts = compare(contenders, used.dataset, Protocol.of(asked), on_progress=on_progress)
+    cuts = compare(contenders, used.dataset, Protocol.of(asked), annotations=used.annotations, on_progress=on_progress)
     rounded = {name: held_out.rounded() for name, held_out in cuts.items()}
     return Findings(
         conclusions=tuple(_conclusion(name, cuts[name], rounded[name]) for name in cuts),

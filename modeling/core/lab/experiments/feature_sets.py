@@ -33,6 +33,7 @@ def answer(
         dict.fromkeys(combined, make),
         {name: used.only(sets).dataset for name, sets in combined.items()},
         Protocol.of(asked),
+        annotations=used.annotations,
         on_progress=on_progress,
     )
     return Findings(

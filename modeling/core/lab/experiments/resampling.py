@@ -16,7 +16,7 @@ def answer(
     """One recipe, fitted on tracks balanced in each of the known ways; judged on tracks as they are."""
     used = data.development().using(asked.sets)
     contenders = {method: contender(asked.recipe, decision=asked.decision, resampling=method) for method in RESAMPLERS}
-    found = compare(contenders, used.dataset, Protocol.of(asked), on_progress=on_progress)
+    found = compare(contenders, used.dataset, Protocol.of(asked), annotations=used.annotations, on_progress=on_progress)
     table = comparison_table(
         f"{asked.recipe} by resampling", found, reference="none", thesis=thesis.RESAMPLING, first_column="Resampling"
     )

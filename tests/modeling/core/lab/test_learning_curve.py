@@ -5,7 +5,7 @@ from modeling.core.lab.catalogue import LearningCurve
 from modeling.core.lab.data import TooLittleData
 from modeling.core.lab.experiments import learning_curve
 from modeling.core.lab.experiments.learning_curve import PowerLaws, answer
-from tests.modeling.core.lab.planted import column, lab_data, silent
+from tests.modeling.core.lab.planted import column, lab_data, labels_by, silent
 
 
 def ask(data, **options):
@@ -76,3 +76,11 @@ def test_errors_that_rise_with_tracks_are_no_curve_that_falls():
 def test_too_little_is_refused_with_what_to_do(data, what):
     with pytest.raises(TooLittleData, match=what):
         ask(data)
+
+
+def test_a_recipe_that_wants_more_than_the_smallest_set_has_is_refused_with_what_it_wants():
+    level = np.resize([3, 5, 7], 120)
+    annotations = labels_by(level, {"ann": (range(120), 0, 0.5)})
+
+    with pytest.raises(TooLittleData, match="annotator_ensemble cannot learn from these 20 tracks: found 20 labels"):
+        ask(lab_data(level=level, annotations=annotations), recipe="annotator_ensemble")
