@@ -7,7 +7,7 @@ from modeling.core.lab import catalogue, thesis
 from modeling.core.lab.comparison import HeldOut, OnProgress, Protocol, compare, comparison_table, contender, notes_of
 from modeling.core.lab.data import LabData
 from modeling.core.lab.report import Chart, Findings, Series
-from modeling.core.lab.words import better_or_not, difference_in_words
+from modeling.core.lab.words import better_or_not, in_words
 
 WITH_NEIGHBORS = ("smote", "smote_tomek")
 NETWORK = "network"
@@ -37,6 +37,8 @@ def answer(
         matrices=tuple(held_out.matrix(name) for name, held_out in found.items()),
         charts=(_chart(found, neighbors),) if len(neighbors) > 1 else (),
         notes=(
+            "each epoch goes through the balanced tracks once, so balancing also means more steps: with few tracks and labels in"
+            " levels (`target` raw) the network without it may simply not have learnt long enough",
             f"the lowest of {len(found)} errors is a little too good: part of it is luck",
             "the thesis judged its networks by one part of its tracks, not artist by artist, and says that the same settings"
             " gave it other errors in another run",
@@ -51,13 +53,16 @@ def _name(method: str, k: int) -> str:
 
 
 def _neighbors_matter(found: dict[str, HeldOut], neighbors: range) -> Iterator[str]:
-    """Whether the best number of neighbours differs clearly from the worst."""
+    """How far apart the best and the worst number of neighbours are. No verdict: extremes of several differ by chance too."""
     if len(neighbors) < 2:
         return
     for method in WITH_NEIGHBORS:
         best, *_, worst = sorted(neighbors, key=lambda k: found[_name(method, k)].macro_mae.value)
-        gain = found[_name(method, best)].macro_mae_less(found[_name(method, worst)])
-        yield f"{method}, {best} neighbours (its best) against {worst} (its worst): {difference_in_words(gain)}."
+        apart = found[_name(method, worst)].macro_mae_less(found[_name(method, best)])
+        yield (
+            f"{method}: of {len(neighbors)} numbers of neighbours the best ({best}) and the worst ({worst}) differ by"
+            f" {in_words(apart)} levels; part of that is chance, as they were picked for it."
+        )
 
 
 def _chart(found: dict[str, HeldOut], neighbors: range) -> Chart:
