@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modeling.core.dataset import grouped_stratified_folds
+from modeling.core.dataset import Dataset, grouped_stratified_folds
 from modeling.core.decisions import round_to_level
 from modeling.core.estimates import Estimate, mean_over_strata
 from modeling.core.lab import catalogue, thesis
@@ -20,7 +20,7 @@ from modeling.core.lab.comparison import HeldOut, OnProgress, Protocol, check_en
 from modeling.core.lab.data import LabData, TooLittleData
 from modeling.core.lab.report import Cell, Chart, Column, Findings, Series, Table
 from modeling.core.lab.words import difference_in_words, in_words
-from modeling.core.metrics import Floats
+from modeling.core.metrics import LEVELS, Floats
 from modeling.core.recipes.network import Network
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def answer(asked: catalogue.Search, data: LabData, *, on_progress: OnProgress, f
     importances = _importances(study)
     on_progress(1.0, "done")
     return Findings(
-        conclusions=tuple(_conclusions(trials, best, on_judged, importances)),
+        conclusions=tuple(_conclusions(trials, best, on_judged, importances, search.data.dataset, asked.n_epochs)),
         tables=(
             _summary(trials),
             _judged_table(on_judged),
@@ -215,7 +215,12 @@ def _importances(study: optuna.Study) -> dict[str, float]:
 
 
 def _conclusions(
-    trials: list[_Trial], best: _Trial, on_judged: Mapping[str, HeldOut], importances: Mapping[str, float]
+    trials: list[_Trial],
+    best: _Trial,
+    on_judged: Mapping[str, HeldOut],
+    importances: Mapping[str, float],
+    searched: Dataset,
+    n_epochs: int,
 ) -> Iterator[str]:
     of_search, of_thesis = on_judged.values()
     gain = of_search.macro_mae_less(of_thesis)
@@ -230,6 +235,13 @@ def _conclusions(
     )
     within = sum(trial.error.value <= best.error.value + best.error.se for trial in trials)
     yield f"{within} of the {len(trials)} settings are within one standard error of the best: which of these is first is chance."
+    levels = np.unique(round_to_level(searched.y))
+    constant = min(float(np.abs(levels - level).mean()) for level in LEVELS)
+    if slow := sum(trial.error.value > constant for trial in trials):
+        yield (
+            f"{slow} settings err more than one level for all tracks does ({constant:.2f}): with this few tracks they have not"
+            f" learnt anything in {n_epochs} epochs."
+        )
     if importances:
         first = max(importances, key=lambda name: importances[name])
         yield f"Of what differs between settings, {first} explains most ({importances[first]:.0%})."

@@ -45,6 +45,9 @@ def test_the_search_finds_the_planted_setting_and_what_matters(planted):
     importance = {row[0]: row[1] for row in findings.tables[2].rows}
     assert importance["n_layers"] + importance["learning_rate"] > 0.8
     assert sum(importance.values()) == pytest.approx(1)
+    assert any("settings err more than one level for all tracks" in said for said in findings.conclusions) == any(
+        row[-1].value > 2 for row in trials(findings)
+    )
     assert column(findings.tables[0], "thesis") == [0.816, None, 0.932]
 
 
