@@ -73,8 +73,12 @@ class Claim:
         if isinstance(error, JobCancelled):
             self._mine().end_where_asked()
             return True
-        if error is not None and not isinstance(error, ClaimLost):
-            self._give_back() if not isinstance(error, Exception) else self._fail(error)
+        if error is None or isinstance(error, ClaimLost):
+            return False
+        if isinstance(error, Exception):
+            self._fail(error)
+        else:
+            self._give_back()
         return False
 
     def _give_back(self) -> None:
