@@ -48,7 +48,7 @@ def test_bars_stand_beside_one_another_on_zero_under_their_names():
     assert titles(drawing) == ["gp, none: 1.00", "gp, smote: -1.00", "svr, smote: 2.00"]
     assert ">none</text>" in drawing
     boxes = re.findall(r'class="block look-(\d)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', drawing)
-    (_, x1, y1, w1, h1), (_, x2, y2, w2, _), (_, x3, _, _, _) = [tuple(map(float, box)) for box in boxes[:3]]
+    (_, _, y1, w1, h1), (_, x2, y2, w2, _), (_, x3, _, _, _) = [tuple(map(float, box)) for box in boxes[:3]]
     assert y1 + h1 == pytest.approx(y2, abs=0.2)  # one ends on the line where the other begins
     assert x2 + w2 <= x3
     assert w1 == w2
@@ -72,7 +72,7 @@ def test_names_are_escaped():
     "broken", [Curve("gp", (1, 2), (1,)), Curve("gp", (1,), (float("nan"),)), Curve("gp", (1,), (1,), (float("inf"),))]
 )
 def test_numbers_that_cannot_be_drawn_are_refused(broken):
-    with pytest.raises(ValueError, match="must be finite|zip"):
+    with pytest.raises(ValueError, match=r"must be finite|zip"):
         curves([broken], **AXES)
 
 
