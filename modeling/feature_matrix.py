@@ -43,9 +43,13 @@ class FeatureMatrix:
     notes: tuple[str, ...]
 
 
-def tracks_of_sets() -> dict[str, set[int]]:
-    """The tracks that have each feature set of those that trainings use, by its key."""
-    keys = [feature_set.key for feature_set in FEATURE_SETS.values() if feature_set.used_in_training]
+def tracks_of_sets(names: Collection[str] = ()) -> dict[str, set[int]]:
+    """The tracks that have each of these feature sets (none named: those that trainings use), by its key."""
+    keys = [
+        feature_set.key
+        for feature_set in FEATURE_SETS.values()
+        if (feature_set.name in names if names else feature_set.used_in_training)
+    ]
     return {key: set(_stored([key]).values_list("track_id", flat=True).iterator(CHUNK_ROWS)) for key in keys}
 
 

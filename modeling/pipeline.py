@@ -66,7 +66,7 @@ def train(job_id: int) -> None:
 
 def _train(run: TrainingRun, claim: Claim) -> None:
     claim.report(0, "Reading labels and features")
-    data = read_training_data()
+    data = read_training_data(RECIPES[run.recipe].feature_sets)
     make_recipe = _recipe_factory(run, n_tracks=len(data.track_ids))
     evaluation, importance = _evaluate(run, claim, make_recipe, data)
     claim.report(CROSS_VALIDATION_SHARE, "Fitting the model on all labels")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -109,8 +109,13 @@ class TrainingData:
         return np.unique([row.annotator_id for row in self.annotations], return_inverse=True)[1]
 
 
-def read_training_data() -> TrainingData:
+def read_training_data(set_names: Collection[str] = ()) -> TrainingData:
     """A snapshot of the labels that count and the features they need.
+
+    Parameters
+    ----------
+    set_names
+        The feature sets to learn from; none: those that trainings use, as far as (nearly) all labelled tracks have them.
 
     Raises
     ------
@@ -124,12 +129,12 @@ def read_training_data() -> TrainingData:
     annotations = read_labels()
     labelled = {annotation.track_id for annotation in annotations}
     refuse_out_of_date(labelled)
-    tracks = tracks_of_sets()
+    tracks = tracks_of_sets(set_names)
     keys = choose_feature_sets(tracks, labelled)
     covered = set.intersection(*(tracks[key] for key in keys)) if keys else set()
-    _refuse_few(len(labelled), len(covered & labelled))
+    _refuse_few(len(labelled), len(covered & labelled), set_names)
     features = read_features(keys, covered, labelled=labelled)
-    _refuse_few(len(labelled), features.n_labelled)
+    _refuse_few(len(labelled), features.n_labelled, set_names)
     return _assemble(features, annotations, n_left_out=len(labelled) - features.n_labelled)
 
 
@@ -140,11 +145,14 @@ def read_labels() -> list[Label]:
     return [Label(*row) for row in rows.iterator(CHUNK_ROWS)]
 
 
-def _refuse_few(n_labelled: int, n_usable: int) -> None:
-    if n_usable < MIN_TRACKS:
-        raise NotEnoughLabels(
-            f"{n_labelled} tracks are labelled and {n_usable} of them have features; training needs {MIN_TRACKS}."
-        )
+def _refuse_few(n_labelled: int, n_usable: int, set_names: Collection[str]) -> None:
+    if n_usable >= MIN_TRACKS:
+        return
+    of_set = f" {' and '.join(set_names)}" if set_names else ""
+    to_do = f" Compute them: manage.py compute_features --set {' '.join(set_names)}" if set_names else ""
+    raise NotEnoughLabels(
+        f"{n_labelled} tracks are labelled and {n_usable} of them have features{of_set}; training needs {MIN_TRACKS}.{to_do}"
+    )
 
 
 def refuse_out_of_date(labelled: set[int]) -> None:

@@ -20,6 +20,8 @@ from modeling.core.metrics import Floats, Levels
 # for them, trees ten, and a Gaussian process four minutes, beside twenty for its fits.
 MAX_PREDICTED_ROWS = 400_000
 MAX_REPEATS = 5
+# Of more columns (a spectrogram's) only the sets are asked about: one of thousands alone moves nothing.
+MAX_COLUMNS_EACH = 1_000
 # Asked at a time: with few tracks a question costs more than its rows.
 CHUNK_ROWS = 4_000
 
@@ -68,9 +70,9 @@ class PermutationImportance:
         seed: int,
     ) -> None:
         self.X, self.true_level = X, true_level
-        self.blocks = dict(columns_of_set) | {
-            (column, name): (column, column + 1) for column, name in enumerate(columns)
-        }
+        self.blocks: dict[Any, tuple[int, int]] = dict(columns_of_set)
+        if len(columns) <= MAX_COLUMNS_EACH:
+            self.blocks |= {(column, name): (column, column + 1) for column, name in enumerate(columns)}
         self.rng = np.random.default_rng(seed)
         self.asked = np.sort(_part(rows, true_level, MAX_PREDICTED_ROWS // len(self.blocks), self.rng))
         self.n_repeats = int(

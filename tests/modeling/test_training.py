@@ -403,23 +403,27 @@ class Remembering:
     def __init__(self):
         self.learnt, self.asked = [], []
 
-    def make(self, **options):
-        notes, number = self, len(self.learnt)
-        self.learnt.append(set())
-        self.asked.append(set())
+    def spy(self):
+        notes = self
 
         class Spy(RidgeThresholds):
             name = "ridge_thresholds"
 
+            def __post_init__(self):
+                super().__post_init__()
+                self.number = len(notes.learnt)
+                notes.learnt.append(set())
+                notes.asked.append(set())
+
             def fit(self, X, y, **also):
-                notes.learnt[number] |= set(X[:, 0].tolist())
+                notes.learnt[self.number] |= set(X[:, 0].tolist())
                 return super().fit(X, y, **also)
 
             def predict_score(self, X):
-                notes.asked[number] |= set(X[:, 0].tolist())
+                notes.asked[self.number] |= set(X[:, 0].tolist())
                 return super().predict_score(X)
 
-        return Spy(**options)
+        return Spy
 
 
 def test_a_training_fits_on_no_slice_track_and_on_no_artist_it_is_asked_about(library, monkeypatch):
@@ -427,7 +431,7 @@ def test_a_training_fits_on_no_slice_track_and_on_no_artist_it_is_asked_about(li
         track.artist = f"Artist {index // 4}"
         track.save()
     spies = Remembering()
-    monkeypatch.setitem(RECIPES, "ridge_thresholds", spies.make)
+    monkeypatch.setitem(RECIPES, "ridge_thresholds", spies.spy())
 
     data = Dataset.load(settings.RUNS_DIR / train().artifact / "dataset.npz")
 
@@ -544,6 +548,22 @@ def test_tracks_that_lack_a_set_that_nearly_all_have_are_left_out_and_counted(li
     run = train()
 
     assert (run.n_tracks, run.metrics["n_left_out"]) == (58, 2)
+
+
+def test_a_recipe_that_learns_from_a_set_made_on_request_gets_that_alone_or_is_refused_with_what_to_do(library):
+    rng, logmel = np.random.default_rng(1), FEATURE_SETS["logmel"]
+    with pytest.raises(
+        NotEnoughLabels, match=r"0 of them have features logmel; .* manage.py compute_features --set logmel"
+    ):
+        train(recipe="crnn")
+
+    for track in Track.objects.all():
+        add_features(track, 5, rng, logmel)
+    data = read_training_data(RECIPES["crnn"].feature_sets)
+
+    assert data.feature_set_keys == (logmel.key,)
+    assert data.dataset.columns == logmel.columns
+    assert train().feature_sets == [SPOTIFY.key]  # everybody else goes on without it
 
 
 def test_labels_of_one_annotator_are_learnt_and_the_run_says_so(library):

@@ -116,7 +116,9 @@ def _measurable_sets() -> list[FeatureSet]:
     return [
         feature_set
         for feature_set in FEATURE_SETS.values()
-        if feature_set.compute and (feature_set.name != "transfer" or convnet_weights.is_installed())
+        if feature_set.compute
+        and not feature_set.on_request
+        and (feature_set.name != "transfer" or convnet_weights.is_installed())
     ]
 
 

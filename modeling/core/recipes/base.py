@@ -31,6 +31,8 @@ class Recipe(ABC):
     """
 
     name: ClassVar[str]
+    # The only feature sets it can learn from; none: whatever trainings use.
+    feature_sets: ClassVar[tuple[str, ...]] = ()
 
     seed: int = 0
     notes: list[str] = field(init=False, default_factory=list)

@@ -177,6 +177,7 @@ class CRNN(SingleModelRecipe):
     """
 
     name = "crnn"
+    feature_sets = ("logmel",)
     scorer_class = SpectrogramNetwork
 
     n_folds: int = 3

@@ -108,3 +108,13 @@ def test_no_more_than_the_highest_features_are_kept():
 
     assert [row["name"] for row in found.found(n_features=1)["by_feature"]] == ["loudness"]
     assert found.found(n_features=1)["n_columns"] == 5
+
+
+def test_of_thousands_of_columns_only_the_sets_are_asked_about(monkeypatch):
+    monkeypatch.setattr(importance, "MAX_COLUMNS_EACH", 4)
+    X, level = tracks()
+
+    found = measured(FirstColumn(), X, level)
+
+    assert found["by_feature"] == []
+    assert [row["name"] for row in found["by_set"]] == ["loud@1", "noise@1"]
