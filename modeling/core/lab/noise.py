@@ -59,7 +59,9 @@ class LabelNoise:
             return None
         variance = float(np.sum((within[:, 0] - within[:, 1:] @ bias) ** 2)) / n_degrees
         bias = np.where(given_by.any(axis=0), bias - (given_by @ bias).mean(), 0.0)
-        return cls(float(np.sqrt(max(variance - ROUNDING_VARIANCE, 0.0))), people, np.asarray(bias, float).round(12), n_degrees)
+        return cls(
+            float(np.sqrt(max(variance - ROUNDING_VARIANCE, 0.0))), people, np.asarray(bias, float).round(12), n_degrees
+        )
 
     def bias_of(self, annotator: NDArray[np.str_]) -> Floats:
         """Of each label's person."""
