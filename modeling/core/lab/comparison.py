@@ -36,10 +36,10 @@ def contender(recipe: str, **options: Any) -> MakeRecipe:
     """A recipe by name with these options.
 
     Where one model's scores are rounded, held-out scores inside a fit only serve intervals, which comparisons do not look
-    at: the fewest are made, in half the time, and predictions are the same.
+    at: none are made, in a sixth of the time, and predictions are the same.
     """
     if recipe in SINGLE_RECIPES and RECIPES[recipe](**options).config["decision"] != "lowest_macro_mae":
-        options = {"n_folds": 2} | options
+        options = {"n_folds": 0} | options
     return lambda seed: RECIPES[recipe](seed=seed, **options)
 
 

@@ -49,7 +49,10 @@ class Tracks(Rows):
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
-    """A scorer of all tracks, and each track's score by one that saw neither it nor its group, within [1, 10]."""
+    """A scorer of all tracks, and each track's score by one that saw neither it nor its group, within [1, 10].
+
+    Without folds the label stands for the score: nothing may be concluded from it.
+    """
 
     scorer: Any
     held_out_score: Floats
@@ -68,7 +71,8 @@ class ScoreRecipe(Recipe):
     k_neighbors : int
         Of SMOTE.
     n_folds : int
-        How many scorers beside the last one are fitted, each without its fold, for cuts and intervals.
+        How many scorers beside the last one are fitted, each without its fold, for cuts and intervals. 0 where scores are
+        rounded, nobody asks for intervals, and the model is a single one.
 
     Attributes
     ----------
@@ -83,18 +87,23 @@ class ScoreRecipe(Recipe):
     details: dict[str, Any] = field(init=False, default_factory=dict)
     scorer: Any = field(init=False, repr=False)
     thresholds: MacroMaeThresholds = field(init=False, repr=False)
-    intervals: ConformalIntervals = field(init=False, repr=False)
+    intervals: ConformalIntervals | None = field(init=False, repr=False)
 
     # Fewer tracks than that, or a single level, are refused with what to do instead.
     min_tracks: ClassVar[int] = 10
+    # Whether what is learnt follows from held-out scores, also where the decision does not.
+    needs_folds: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for option, choices in self.choices().items():
             if getattr(self, option) not in choices:
                 raise ValueError(f"found {option} {getattr(self, option)!r}; expected one of {list(choices)}")
-        if self.k_neighbors < 1 or self.n_folds < 2:
+        may_do_without = not self.needs_folds and self.decision != "lowest_macro_mae"
+        least_folds = 0 if may_do_without and not self.n_folds else 2
+        if self.k_neighbors < 1 or self.n_folds < least_folds:
             raise ValueError(
                 f"found {self.k_neighbors} neighbours and {self.n_folds} folds; expected at least 1 and at least 2"
+                " (or no folds, where one model's scores are rounded)"
             )
 
     def choices(self) -> dict[str, Any]:
@@ -164,7 +173,7 @@ class ScoreRecipe(Recipe):
         """Take what was learnt as this recipe's model; cuts and intervals follow from it."""
         self.scorer = learnt.scorer
         self.thresholds = self.decide(tracks, learnt.held_out_score)
-        self.intervals = ConformalIntervals(learnt.held_out_score, tracks.y)
+        self.intervals = ConformalIntervals(learnt.held_out_score, tracks.y) if self.n_folds else None
         return self
 
     def decide(self, tracks: Tracks, held_out_score: Floats) -> MacroMaeThresholds:
@@ -181,6 +190,8 @@ class ScoreRecipe(Recipe):
 
     def predict_interval(self, X: ArrayLike, coverage: float = 0.9) -> tuple[Floats, Floats]:
         """See `Recipe.predict_interval`."""
+        if self.intervals is None:
+            raise ValueError(f"found a {self.name} of 0 folds; intervals come from held-out tracks: expected 2 or more")
         return self.intervals.around(self.predict_score(X), coverage=coverage)
 
     def save(self, folder: Path) -> None:
@@ -190,8 +201,8 @@ class ScoreRecipe(Recipe):
             folder / f"{self.name}.npz",
             about=json.dumps(about),
             thresholds=self.thresholds.thresholds,
-            held_out_score=self.intervals.score,
-            held_out_label=self.intervals.label,
+            held_out_score=self.intervals.score if self.intervals else (),
+            held_out_label=self.intervals.label if self.intervals else (),
             **{f"scorer.{name}": value for name, value in self.scorer_to_arrays().items()},
         )
 
@@ -205,7 +216,8 @@ class ScoreRecipe(Recipe):
         recipe = cls(**about["config"])
         recipe.notes, recipe.details = about["notes"], about["details"]
         recipe.thresholds = MacroMaeThresholds(arrays["thresholds"])
-        recipe.intervals = ConformalIntervals(arrays["held_out_score"], arrays["held_out_label"])
+        held_out = arrays["held_out_score"], arrays["held_out_label"]
+        recipe.intervals = ConformalIntervals(*held_out) if recipe.n_folds else None
         recipe.scorer = recipe.scorer_from_arrays(below("scorer", arrays))
         return recipe
 

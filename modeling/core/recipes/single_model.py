@@ -19,6 +19,8 @@ class SingleModelRecipe(ScoreRecipe):
     The scorer is a dataclass of arrays and numbers, and predicts from those in numpy: a loaded one does the same.
     """
 
+    needs_folds = False
+
     scorer_class: ClassVar[type[Any]]
 
     @abstractmethod
@@ -28,7 +30,7 @@ class SingleModelRecipe(ScoreRecipe):
     def learn(self, tracks: Tracks, *, before_fit: BeforeFit = lambda: None) -> Learnt:
         """See `ScoreRecipe.learn`."""
         held_out_score = tracks.y.copy()
-        if len(tracks.y) > 1:
+        if len(tracks.y) > 1 and self.n_folds:
             fold = tracks.folds(self.n_folds, self.seed)
             for held_out in range(fold.max() + 1):
                 before_fit()

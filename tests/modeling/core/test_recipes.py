@@ -218,6 +218,7 @@ def test_tracks_without_weight_are_as_if_not_there_and_little_weight_counts_litt
         ({"resampling": "smoot"}, "found resampling 'smoot'; expected one of"),
         ({"k_neighbors": 0}, "found 0 neighbours"),
         ({"n_folds": 1}, "and 1 folds"),
+        ({"n_folds": 0, "decision": "lowest_macro_mae"}, "and 0 folds"),
     ],
 )
 def test_unknown_options_are_refused(options, message):
@@ -448,3 +449,23 @@ def test_normal_scores_by_hand_are_the_quantiles_of_ranks_with_ties_in_the_middl
 
     assert found[:, 0] == pytest.approx([-0.6745, 0.3186, 1.1503, 1.1503], abs=1e-3)
     assert found[:, 1].tolist() == [0, 0, 0, 0]
+
+
+def test_without_folds_one_model_is_fitted_that_predicts_the_same_and_has_no_intervals(tmp_path):
+    X, y, groups = tracks()
+    recipe = make("svr", decision="lowest_mae", n_folds=0).fit(X, y, groups=groups)
+    recipe.save(tmp_path)
+
+    loaded = RECIPES["svr"].load(tmp_path)
+
+    usual = make("svr", decision="lowest_mae").fit(X, y, groups=groups)
+    for quick in (recipe, loaded):
+        assert np.array_equal(quick.predict_score(X), usual.predict_score(X))
+        assert np.array_equal(quick.predict(X), usual.predict(X))
+        with pytest.raises(ValueError, match="svr of 0 folds; intervals come from held-out tracks"):
+            quick.predict_interval(X)
+
+
+def test_a_mean_of_models_cannot_do_without_folds():
+    with pytest.raises(ValueError, match="and 0 folds"):
+        make("mean_of_models", decision="lowest_mae", n_folds=0)
