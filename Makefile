@@ -5,7 +5,7 @@ PY := .venv/bin/python
 LOCK := deploy/with-uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 
-.PHONY: run test install lint types lock bench
+.PHONY: run test install lint types lock bench bench-features bench-recipes
 
 # `exec`, so that signals reach the process manager and not a shell in front of it.
 run: .venv/.installed-worker
@@ -22,10 +22,16 @@ lint: .venv/.installed-dev
 types: .venv/.installed-dev
 	@$(PY) tests/run.py types
 
-# What features cost on this machine, beside the decoder alone and a naive pipeline (docs/benchmarks.md): on the installed
-# library or on MUSIC=folder.
-bench: .venv/.installed-worker
+# What things cost on this machine (docs/benchmarks.md). Features, beside the decoder alone and a naive pipeline: on the installed
+# library or on MUSIC=folder. Recipes: at the thesis's size on made-up tracks, and what they are worth on TRACKS=tracks.csv.
+bench: bench-features bench-recipes
+
+bench-features: .venv/.installed-worker
 	@$(PY) manage.py bench_features $(or $(MUSIC),var/media/audio)
+
+bench-recipes: .venv/.installed-worker
+	@$(PY) -m modeling.core.benchmarks.recipes synthetic
+	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.recipes emomusic $(TRACKS))
 
 # The stamps make a second start a matter of seconds. The development lock holds everything the workers need.
 .venv/.installed-dev: requirements-dev.lock deploy/install
