@@ -77,7 +77,10 @@ class LabData:
 
     def development(self, share: float = 0.2) -> LabData:
         """Without the evaluation slice, which experiments do not choose by."""
-        return self.tracks(~evaluation_slice(self.dataset.uris, share=share))
+        in_slice = evaluation_slice(self.dataset.uris, share=share)
+        return self.tracks(~in_slice)._noting(
+            int(in_slice.sum()), "track", "of the evaluation slice, which the final comparison alone looks at"
+        )
 
     def usual_sets(self) -> tuple[str, ...]:
         """The feature sets that (nearly) all tracks of the best-covered one have."""
@@ -96,7 +99,7 @@ class LabData:
         """Only the tracks that have these sets (none named: the usual ones), only their columns that say something.
 
         A track that lacks one is left out and counted. So is, of columns with missing values, the column where many tracks
-        lack it, and else the track; and every column that is the same in all tracks.
+        lack it, and else the track; and every column that is the same in all tracks. The last note says what is left.
 
         Raises
         ------
@@ -122,7 +125,11 @@ class LabData:
         kept = kept._noting(int((said_by_all & ~varies).sum()), "column", "that is the same in all tracks")
         if not varies.any():
             raise TooLittleData("Every feature is the same in all labelled tracks: there is nothing to learn from.")
-        return kept._columns(columns[varies], chosen)
+        left = kept._columns(columns[varies], chosen)
+        n_tracks, n_columns = left.dataset.X.shape
+        n_artists = len(np.unique(left.dataset.groups))
+        said = f"{n_tracks} tracks of {n_artists} artists are left, with {n_columns} features of {', '.join(chosen)}"
+        return replace(left, notes=(*left.notes, said))
 
     def only(self, keys: Iterable[str]) -> LabData:
         """The same tracks, with the columns of these sets alone."""

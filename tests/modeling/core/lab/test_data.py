@@ -42,6 +42,8 @@ def test_development_is_all_that_is_not_in_the_evaluation_slice():
 
     assert not evaluation_slice(development.dataset.uris).any()
     assert len(development.dataset.y) == (~evaluation_slice(data.dataset.uris)).sum()
+    n_in_slice = len(data.dataset.y) - len(development.dataset.y)
+    assert development.notes[-1].startswith(f"{n_in_slice} tracks of the evaluation slice")
 
 
 def test_usual_sets_are_those_that_nearly_all_tracks_have():
@@ -64,6 +66,8 @@ def test_using_leaves_out_what_is_missing_or_says_nothing_and_counts_it():
         "1 column that many tracks lack a value of: left out",
         "1 track with single values missing: left out",
         "1 column that is the same in all tracks: left out",
+        f"{len(used.dataset.y)} tracks of {len(np.unique(used.dataset.groups))} artists are left, with 7 features of signal@2,"
+        " spotify@1, transfer@1",
     )
 
 
@@ -71,7 +75,9 @@ def test_using_some_sets_keeps_the_tracks_that_lack_others():
     used = odd_data().using(["transfer@1"])
 
     assert len(used.dataset.y) == 120
-    assert used.notes == ()
+    [note] = used.notes
+    assert note.startswith("120 tracks of ")
+    assert note.endswith(" are left, with 3 features of transfer@1")
 
 
 def test_only_keeps_all_tracks_and_the_columns_of_these_sets():
