@@ -141,7 +141,7 @@ def test_a_report_shows_all_that_it_holds(as_lead, django_assert_max_num_queries
 
     assert "<b>Lowest macro-MAE: random_over with 0.93 ± 0.05 levels.</b>" in html
     assert '0.932 <span class="muted">± 0.051</span>' in html
-    assert '<tr class="best"><td class="">random_over <span class="chip good">best</span>' in html
+    assert '<tr class="best"><td class="">random_over <span class="chip good">lowest</span>' in html
     assert '<td class="right number nowrap thesis">1.160</td>' in html
     assert "on its own data" in html
     assert html.count('class="chart') == 3
