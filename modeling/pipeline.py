@@ -117,6 +117,7 @@ def _evaluate(
     importance = PermutationImportance(
         data.dataset.X,
         data.true_level,
+        groups=data.dataset.groups,
         columns=data.dataset.columns,
         columns_of_set=data.features.columns_of_set,
         rows=np.flatnonzero(~evaluation_slice(data.dataset.uris)),
@@ -148,7 +149,7 @@ def _part_metrics(data: TrainingData, evaluation: Evaluation, rows: np.ndarray) 
     truth, found = data.true_level[rows], evaluation.predictions.take(rows)
     genres = [data.genres[row] for row in np.flatnonzero(rows)]
     by_genre = [asdict(genre) for genre in by_group(truth, found.level, genres)]
-    return held_out_metrics(truth, found) | {"by_genre": by_genre}
+    return held_out_metrics(truth, found, groups=data.dataset.groups[rows]) | {"by_genre": by_genre}
 
 
 def _write_artifact(

@@ -11,6 +11,7 @@ from modeling.core import metrics
 from modeling.core.annotations import Annotations
 from modeling.core.dataset import Dataset, evaluation_slice, grouped_stratified_folds
 from modeling.core.decisions import round_to_level
+from modeling.core.estimates import resampled_means
 from modeling.core.intervals import coverage
 from modeling.core.metrics import Floats, Levels
 from modeling.core.recipes import RECIPES, Recipe
@@ -18,6 +19,7 @@ from modeling.core.recipes import RECIPES, Recipe
 SLICE_FOLD = -1
 
 INTERVAL_COVERAGE = 0.9
+INTERVAL_OF_ERRORS = 0.95
 # Rows that are predicted at a time: models make float64 copies of what they are asked.
 CHUNK_ROWS = 4_000
 
@@ -176,7 +178,9 @@ def cross_validate(
     return Evaluation(fold, **vars(found), unseen_artist_score=unseen.score, unseen_artist_level=unseen.level)
 
 
-def summary(y: ArrayLike, level: ArrayLike, *, seed: int = 0, n_resamples: int = 1000) -> dict[str, Any]:
+def summary(
+    y: ArrayLike, level: ArrayLike, *, groups: ArrayLike | None = None, seed: int = 0, n_resamples: int = 1000
+) -> dict[str, Any]:
     """The metrics of one set of predictions, ready for JSON.
 
     Parameters
@@ -185,6 +189,8 @@ def summary(y: ArrayLike, level: ArrayLike, *, seed: int = 0, n_resamples: int =
         Labels; those between levels count as the level they round to (half up).
     level : shape (n_tracks,), int
         Predicted levels.
+    groups : shape (n_tracks,), optional
+        Artists, whose tracks err together: intervals are of other artists.
 
     Returns
     -------
@@ -193,17 +199,18 @@ def summary(y: ArrayLike, level: ArrayLike, *, seed: int = 0, n_resamples: int =
         `accuracy`, `within_1`, `within_2` as shares; `by_level` rows; `confusion_matrix`, 10 x 10.
     """
     truth = round_to_level(y)
-    intervals = {
-        f"{statistic.__name__}_interval": list(
-            metrics.bootstrap_interval(statistic, truth, level, seed=seed, n_resamples=n_resamples)
-        )
-        for statistic in (metrics.macro_mae, metrics.mae)
-    }
+
+    def interval(strata: Levels) -> list[float]:
+        rng = np.random.default_rng(seed)
+        means = resampled_means(np.abs(np.asarray(level) - truth), strata, groups, rng=rng, n=n_resamples)
+        return np.quantile(means, [(1 - INTERVAL_OF_ERRORS) / 2, (1 + INTERVAL_OF_ERRORS) / 2]).tolist()
+
     return {
         "n": len(truth),
         "macro_mae": metrics.macro_mae(truth, level),
         "mae": metrics.mae(truth, level),
-        **intervals,
+        "macro_mae_interval": interval(truth),
+        "mae_interval": interval(np.zeros_like(truth)),
         "accuracy": metrics.accuracy_within(truth, level, 0),
         "within_1": metrics.accuracy_within(truth, level, 1),
         "within_2": metrics.accuracy_within(truth, level, 2),
@@ -212,13 +219,13 @@ def summary(y: ArrayLike, level: ArrayLike, *, seed: int = 0, n_resamples: int =
     }
 
 
-def held_out_metrics(y: ArrayLike, found: Predictions) -> dict[str, Any]:
+def held_out_metrics(y: ArrayLike, found: Predictions, *, groups: ArrayLike | None = None) -> dict[str, Any]:
     """`summary`, with `coverage` and `interval_width` of the intervals, of all tracks and in each row of `by_level`.
 
     The intervals were made from other tracks, so this is what they are worth.
     """
     truth = round_to_level(y)
-    metrics_of_all = summary(truth, found.level) | _interval_metrics(truth, found)
+    metrics_of_all = summary(truth, found.level, groups=groups) | _interval_metrics(truth, found)
     metrics_of_all["by_level"] = [
         row | _interval_metrics(truth[truth == row["level"]], found.take(truth == row["level"]))
         for row in metrics_of_all["by_level"]

@@ -35,7 +35,7 @@ class Model(Protocol):
 class Importance:
     """How much macro-MAE rises, in levels, when these columns are permuted; below 0 by chance.
 
-    The standard error is over tracks: would other tracks of these levels show the same of these models?
+    The standard error is over groups: would tracks of other artists show the same of these models?
     """
 
     name: str
@@ -53,6 +53,8 @@ class PermutationImportance:
     Parameters
     ----------
     X, true_level : shapes (n_tracks, n_columns) and (n_tracks,)
+    groups : shape (n_tracks,)
+        Artists.
     columns : n_columns names
     columns_of_set : first and last + 1 of its columns, by feature set
     rows : int
@@ -64,12 +66,13 @@ class PermutationImportance:
         X: NDArray[np.float32],
         true_level: Levels,
         *,
+        groups: NDArray[Any],
         columns: tuple[str, ...],
         columns_of_set: Mapping[str, tuple[int, int]],
         rows: NDArray[np.intp],
         seed: int,
     ) -> None:
-        self.X, self.true_level = X, true_level
+        self.X, self.true_level, self.groups = X, true_level, groups
         self.blocks: dict[Any, tuple[int, int]] = dict(columns_of_set)
         if len(columns) <= MAX_COLUMNS_EACH:
             self.blocks |= {(column, name): (column, column + 1) for column, name in enumerate(columns)}
@@ -106,7 +109,7 @@ class PermutationImportance:
             block: Importance(
                 block if isinstance(block, str) else block[1],
                 end - start,
-                *mean_over_strata(self.rise[block], self.true_level[self.asked]),
+                *mean_over_strata(self.rise[block], self.true_level[self.asked], self.groups[self.asked]),
             )
             for block, (start, end) in self.blocks.items()
         }

@@ -5,7 +5,7 @@ ranks: with truth `[1, 10]` and prediction `[10, 10]` scikit-learn's confusion m
 computed from it says 0.5 where the truth is 4.5.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -160,50 +160,6 @@ def by_group(y_true: ArrayLike, y_pred: ArrayLike, groups_of_each: Sequence[Iter
         for name, rows in rows_by_name.items()
     ]
     return sorted(found, key=lambda group: (-group.n, group.name))
-
-
-def bootstrap_interval(
-    statistic: Callable[[Levels, Floats], float],
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    seed: int,
-    n_resamples: int = 1000,
-    coverage: float = 0.95,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of a metric, resampling the tracks **within each true level**.
-
-    Stratified, because a plain resample now and then draws no track of a rare level: macro-MAE would then average
-    over fewer levels than the estimate it describes, and the interval would show that jump instead of the
-    uncertainty. The price: the number of tracks per level counts as known, and a level with a single track adds no
-    width.
-
-    Parameters
-    ----------
-    statistic : function of (y_true, y_pred)
-        For instance `macro_mae`.
-    coverage : float
-        Between 0 and 1.
-
-    Returns
-    -------
-    (low, high)
-        In the unit of the statistic. The same seed gives the same interval.
-    """
-    if n_resamples < 1 or not 0 < coverage < 1:
-        raise ValueError(f"found {n_resamples} resamples, coverage {coverage}; expected >= 1 and between 0 and 1")
-    truth, prediction = _checked(y_true, y_pred)
-    rng = np.random.default_rng(seed)
-    order = np.argsort(truth, kind="stable")
-    truth, prediction = truth[order], prediction[order]
-    n_of_level = np.bincount(truth)[truth]
-    start_of_level = np.searchsorted(truth, truth)
-    estimates = np.empty(n_resamples)
-    for resample in range(n_resamples):
-        drawn = start_of_level + (rng.random(truth.size) * n_of_level).astype(np.intp)
-        estimates[resample] = statistic(truth, prediction[drawn])
-    low, high = np.quantile(estimates, [(1 - coverage) / 2, (1 + coverage) / 2])
-    return float(low), float(high)
 
 
 def _checked(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Levels, Floats]:

@@ -278,9 +278,9 @@ def test_the_numbers_of_a_run_can_be_had_again_from_its_snapshot(library):
     found = cross_validate(make, Dataset.load(path), seed=5)
 
     with np.load(path) as stored:
-        truth = stored["true_level"]
+        truth, artist = stored["true_level"], stored["groups"]
     for part, rows in (("out_of_fold", ~found.in_slice), ("slice", found.in_slice)):
-        again = held_out_metrics(truth[rows], found.predictions.take(rows))
+        again = held_out_metrics(truth[rows], found.predictions.take(rows), groups=artist[rows])
         assert {name: run.metrics[part][name] for name in again} == again
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeling.core.decisions import round_to_level
+from modeling.core.estimates import mean_over_strata
 from modeling.core.intervals import coverage
 from modeling.core.metrics import Floats, Levels
-from modeling.core.recipes.auto import mean_over_strata
 
 THESIS_NETWORK, AUTO = "network", "auto"
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from modeling.core.annotations import Annotations
 from modeling.core.dataset import Dataset, grouped_stratified_folds
 from modeling.core.decisions import round_to_level
-from modeling.core.estimates import Estimate, mean_over_strata, ratio
+from modeling.core.estimates import Estimate, mean, mean_over_strata, ratio
 from modeling.core.lab import leaks
 from modeling.core.lab.data import TooLittleData
 from modeling.core.lab.experiment import Experiment
@@ -75,9 +75,12 @@ class Protocol:
 class HeldOut:
     """What one contender says of tracks it did not learn from.
 
+    Tracks of an artist err together, also where they are not held out together, and standard errors know it.
+
     Attributes
     ----------
     truth : shape (n_tracks,), int
+    artist : shape (n_tracks,)
     score, level : shape (n_repeats, n_tracks)
     seconds
         What fits and predictions took.
@@ -86,6 +89,7 @@ class HeldOut:
     """
 
     truth: Levels
+    artist: NDArray[Any]
     score: Floats
     level: Levels
     seconds: float
@@ -98,22 +102,26 @@ class HeldOut:
 
     @property
     def macro_mae(self) -> Estimate:
-        return mean_over_strata(self.error, self.truth)
+        return mean_over_strata(self.error, self.truth, self.artist)
 
     @property
     def mae(self) -> Estimate:
-        return mean_over_strata(self.error, np.zeros_like(self.truth))
+        return self.mean_of(self.error)
 
     def within(self, distance: int) -> Estimate:
         """The share of tracks at most that many levels off."""
-        return mean_over_strata((np.abs(self.level - self.truth) <= distance).mean(axis=0), np.zeros_like(self.truth))
+        return self.mean_of((np.abs(self.level - self.truth) <= distance).mean(axis=0))
 
     def macro_mae_less(self, other: HeldOut) -> Estimate:
         """The paired difference in macro-MAE, this less the other's: below 0 is better."""
-        return mean_over_strata(self.error - other.error, self.truth)
+        return mean_over_strata(self.error - other.error, self.truth, self.artist)
 
     def mae_less(self, other: HeldOut) -> Estimate:
-        return mean_over_strata(self.error - other.error, np.zeros_like(self.truth))
+        return self.mean_of(self.error - other.error)
+
+    def mean_of(self, figure: Floats) -> Estimate:
+        """The mean over the tracks of a figure of each, (n_tracks,)."""
+        return mean(figure, self.artist)
 
     @property
     def large_errors(self) -> Floats:
@@ -123,7 +131,7 @@ class HeldOut:
     @property
     def distance_when_wrong(self) -> Estimate:
         """How far off those are that are not right, in levels; NaN where all are."""
-        return ratio(self.error, (self.level != self.truth).mean(axis=0))
+        return ratio(self.error, (self.level != self.truth).mean(axis=0), self.artist)
 
     def rounded(self) -> HeldOut:
         """The same scores, rounded."""
@@ -131,7 +139,13 @@ class HeldOut:
 
     def tracks(self, rows: NDArray[Any]) -> HeldOut:
         """Only the tracks at these positions, or where a mask is true."""
-        return replace(self, truth=self.truth[rows], score=self.score[:, rows], level=self.level[:, rows])
+        return replace(
+            self,
+            truth=self.truth[rows],
+            artist=self.artist[rows],
+            score=self.score[:, rows],
+            level=self.level[:, rows],
+        )
 
     def matrix(self, title: str) -> Matrix:
         """Counts over all repeats."""
@@ -260,7 +274,7 @@ class _Fits:
         self.notes |= dict.fromkeys(model.notes)
 
     def result(self) -> HeldOut:
-        found = HeldOut(round_to_level(self.dataset.y), self.score, self.level, self.seconds)
+        found = HeldOut(round_to_level(self.dataset.y), self.dataset.groups, self.score, self.level, self.seconds)
         return replace(found, notes=(*leaks.in_error(found.macro_mae), *self.notes))
 
 

@@ -7,43 +7,43 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from modeling.core.annotations import Annotations
-from modeling.core.estimates import Estimate
+from modeling.core.estimates import Estimate, mean_over_strata
 from modeling.core.metrics import Floats, Levels
 
 
 @dataclass(frozen=True, eq=False)
 class LabelErrors:
-    """How far predictions are from single labels, all (n_labels,). Labels of one track err together, and count so.
+    """How far predictions are from single labels, all (n_labels,). Labels of an artist's tracks err together, and count so.
 
     Attributes
     ----------
     truth : int, the label
     error : float, in levels; a mean over repeats where there are several
-    track : int
+    artist : of the label's track
     """
 
     truth: Levels
     error: Floats
-    track: NDArray[np.int64]
+    artist: NDArray[Any]
 
     @property
     def macro_mae(self) -> Estimate:
-        return mean_over_strata_of_clusters(self.error, self.truth, self.track)
+        return mean_over_strata(self.error, self.truth, self.artist)
 
     @property
     def mae(self) -> Estimate:
-        return mean_over_strata_of_clusters(self.error, np.zeros_like(self.truth), self.track)
+        return mean_over_strata(self.error, np.zeros_like(self.truth), self.artist)
 
     def less(self, other: LabelErrors) -> Estimate:
         """The paired difference in macro-MAE of the same labels, this less the other's: below 0 is better."""
-        return mean_over_strata_of_clusters(self.error - other.error, self.truth, self.track)
+        return mean_over_strata(self.error - other.error, self.truth, self.artist)
 
     def labels(self, rows: NDArray[Any]) -> LabelErrors:
         """Only the labels at these positions, or where a mask is true."""
-        return LabelErrors(self.truth[rows], self.error[rows], self.track[rows])
+        return LabelErrors(self.truth[rows], self.error[rows], self.artist[rows])
 
 
 def said_of_single_labels(errors: Mapping[str, LabelErrors]) -> tuple[str, ...]:
@@ -55,29 +55,6 @@ def said_of_single_labels(errors: Mapping[str, LabelErrors]) -> tuple[str, ...]:
         f"{', '.join(names)}: some level has one label alone, which weighs as much as all of another level, and standard errors"
         " do not know by how much it moves the figures",
     )
-
-
-def mean_over_strata_of_clusters(error: ArrayLike, strata: ArrayLike, clusters: ArrayLike) -> Estimate:
-    """As `estimates.mean_over_strata`, where only cases of different clusters are independent: the same value, another se.
-
-    >>> round(mean_over_strata_of_clusters([0.0, 0.0, 2.0, 2.0], [5, 5, 5, 5], [1, 2, 3, 4]).se, 2)
-    0.58
-    >>> round(mean_over_strata_of_clusters([0.0, 0.0, 2.0, 2.0], [5, 5, 5, 5], [1, 1, 2, 2]).se, 2)  # two tracks, not four
-    0.82
-    """
-    errors, (_, stratum), (_, cluster) = (
-        np.asarray(error, dtype=float),
-        np.unique(np.asarray(strata), return_inverse=True),
-        np.unique(np.asarray(clusters), return_inverse=True),
-    )
-    if not errors.size or not errors.shape == stratum.shape == cluster.shape:
-        raise ValueError(
-            f"found shapes {errors.shape}, {stratum.shape} and {cluster.shape}; expected three times (n,), not empty"
-        )
-    n = np.bincount(stratum)
-    mean = np.bincount(stratum, errors) / n
-    share = (errors - mean[stratum]) / np.sqrt(np.maximum(n * (n - 1.0), 1.0))[stratum] / len(n)
-    return Estimate(float(mean.mean()), float(np.sqrt(np.sum(np.bincount(cluster, share) ** 2))))
 
 
 def people_by_labels(annotations: Annotations) -> dict[str, int]:

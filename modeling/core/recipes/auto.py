@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeling.core.decisions import MacroMaeThresholds
+from modeling.core.estimates import Estimate, mean_over_strata
 from modeling.core.metrics import Floats
 from modeling.core.recipes.mean_of_models import MeanOfModels
 from modeling.core.recipes.score import BeforeFit, Learnt, ScoreRecipe, Tracks
@@ -25,7 +26,7 @@ class OutOfTime(Exception):
 
 @dataclass(frozen=True)
 class Lap:
-    """How one candidate did; errors in levels, of held-out tracks, with standard errors over tracks.
+    """How one candidate did; errors in levels, of held-out tracks, with standard errors that know what is held out together.
 
     Attributes
     ----------
@@ -160,7 +161,7 @@ class _Race:
 
     def best(self, *, singles: bool = False) -> str:
         among = [name for name in self.errors if not singles or name in SINGLE_RECIPES]
-        return min(among, key=lambda name: mean_over_strata(self.errors[name], self.strata)[0])
+        return min(among, key=lambda name: self._mean(self.errors[name]).value)
 
     def leaders(self) -> tuple[str, ...]:
         return tuple(name for name in self.errors if name in SINGLE_RECIPES and self._leads(name))
@@ -169,30 +170,21 @@ class _Race:
         behind, standard_error = self._behind(name, self.best(singles=True))
         return behind <= LEADING_STANDARD_ERRORS * standard_error
 
-    def _behind(self, name: str, other: str) -> tuple[float, float]:
-        return mean_over_strata(self.errors[name] - self.errors[other], self.strata)
+    def _behind(self, name: str, other: str) -> Estimate:
+        return self._mean(self.errors[name] - self.errors[other])
+
+    def _mean(self, error: Floats) -> Estimate:
+        """Macro-MAE, or MAE."""
+        return mean_over_strata(error, self.strata, self.tracks.held_together)
 
     def laps(self) -> list[Lap]:
         best = self.best()
         return [
-            Lap(name, "raced", seconds, *mean_over_strata(self.errors[name], self.strata), *self._behind(name, best))
+            Lap(name, "raced", seconds, *self._mean(self.errors[name]), *self._behind(name, best))
             if name in self.errors
             else Lap(name, "skipped for time", seconds)
             for name, seconds in self.seconds.items()
         ]
-
-
-def mean_over_strata(error: Floats, strata: NDArray[np.int64]) -> tuple[float, float]:
-    """The mean over strata of each one's mean, and its standard error; a stratum of one track adds none.
-
-    With levels as strata the mean is macro-MAE, with one stratum MAE.
-
-    >>> mean_over_strata(np.array([4.0, 0.0, 0.0, 0.0]), np.array([1, 10, 10, 10]))
-    (2.0, 0.0)
-    """
-    each = [error[strata == stratum] for stratum in np.unique(strata)]
-    variance = sum(own.var(ddof=1) / len(own) for own in each if len(own) > 1)
-    return float(np.mean([own.mean() for own in each])), float(np.sqrt(variance)) / len(each)
 
 
 def _stop_at(deadline: float, n_fits: int, before_fit: BeforeFit) -> BeforeFit:

@@ -32,7 +32,14 @@ def tracks(n=300, *, seed=0):
 
 def measured(model, X, level, **options):
     found = PermutationImportance(
-        X, level, columns=COLUMNS, columns_of_set=SETS, rows=np.arange(len(X)), seed=0, **options
+        X,
+        level,
+        groups=np.arange(len(X)),
+        columns=COLUMNS,
+        columns_of_set=SETS,
+        rows=np.arange(len(X)),
+        seed=0,
+        **options,
     )
     for held_out in range(3):
         found.add(model, np.arange(held_out, len(X), 3))
@@ -81,8 +88,12 @@ def test_many_tracks_are_sampled_evenly_by_level_and_few_are_permuted_several_ti
     level = np.repeat([3, 5, 9], [8, 250, 42])
     X = np.random.default_rng(1).normal(size=(300, 5)).astype(np.float32)
 
-    many = PermutationImportance(X, level, columns=COLUMNS, columns_of_set=SETS, rows=np.arange(300), seed=0)
-    few = PermutationImportance(X, level, columns=COLUMNS, columns_of_set=SETS, rows=np.arange(20), seed=0)
+    many = PermutationImportance(
+        X, level, groups=np.arange(len(X)), columns=COLUMNS, columns_of_set=SETS, rows=np.arange(300), seed=0
+    )
+    few = PermutationImportance(
+        X, level, groups=np.arange(len(X)), columns=COLUMNS, columns_of_set=SETS, rows=np.arange(20), seed=0
+    )
 
     assert np.bincount(level[many.asked])[[3, 5, 9]].tolist() == [8, 26, 26]
     assert (many.n_repeats, few.n_repeats) == (1, 3)
@@ -92,7 +103,9 @@ def test_only_models_that_have_not_seen_a_track_are_asked_about_it():
     X, level = tracks(400)
     data = Dataset(X, level, groups=np.arange(400) // 4, uris=[f"t{row}" for row in range(400)], columns=COLUMNS)
     development = np.flatnonzero(~evaluation_slice(data.uris))
-    found = PermutationImportance(X, level, columns=COLUMNS, columns_of_set=SETS, rows=development, seed=0)
+    found = PermutationImportance(
+        X, level, groups=np.arange(len(X)), columns=COLUMNS, columns_of_set=SETS, rows=development, seed=0
+    )
 
     cross_validate("ridge_thresholds", data, on_fold_model=found.add)
 
@@ -103,7 +116,9 @@ def test_only_models_that_have_not_seen_a_track_are_asked_about_it():
 
 def test_no_more_than_the_highest_features_are_kept():
     X, level = tracks()
-    found = PermutationImportance(X, level, columns=COLUMNS, columns_of_set=SETS, rows=np.arange(300), seed=0)
+    found = PermutationImportance(
+        X, level, groups=np.arange(len(X)), columns=COLUMNS, columns_of_set=SETS, rows=np.arange(300), seed=0
+    )
     found.add(FirstColumn(), np.arange(300))
 
     assert [row["name"] for row in found.found(n_features=1)["by_feature"]] == ["loudness"]

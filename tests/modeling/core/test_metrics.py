@@ -99,39 +99,3 @@ def test_turning_the_scale_around_changes_no_error(pairs):
     truth, prediction = np.array(pairs).T
 
     assert metrics.macro_mae(11 - truth, 11 - prediction) == pytest.approx(metrics.macro_mae(truth, prediction))
-
-
-def test_bootstrap_interval_covers_the_estimate_and_repeats_by_seed():
-    rng = np.random.default_rng(0)
-    truth = rng.integers(1, 11, 300)
-    prediction = np.clip(truth + rng.integers(-2, 3, 300), 1, 10)
-
-    low, high = metrics.bootstrap_interval(metrics.macro_mae, truth, prediction, seed=1)
-
-    assert low < metrics.macro_mae(truth, prediction) < high
-    assert (low, high) == metrics.bootstrap_interval(metrics.macro_mae, truth, prediction, seed=1)
-    narrow = metrics.bootstrap_interval(metrics.macro_mae, truth, prediction, seed=1, coverage=0.5)
-    assert low < narrow[0] < narrow[1] < high
-
-
-def test_bootstrap_width_is_that_of_the_standard_error():
-    rng = np.random.default_rng(0)
-    truth, prediction = np.full(400, 5), 5 + rng.normal(size=400)
-    standard_error = np.abs(prediction - truth).std() / 20
-
-    low, high = metrics.bootstrap_interval(metrics.mae, truth, prediction, seed=0, n_resamples=2000)
-
-    assert (high - low) / (2 * 1.96) == pytest.approx(standard_error, rel=0.1)
-
-
-def test_bootstrap_draws_every_level_every_time():
-    truth = np.array([1] + [5] * 200 + [10] * 2)
-    seen = []
-
-    def levels_seen(y_true, y_pred):
-        seen.append(tuple(np.unique(y_true)))
-        return 0.0
-
-    metrics.bootstrap_interval(levels_seen, truth, truth, seed=0, n_resamples=50)
-
-    assert set(seen) == {(1, 5, 10)}

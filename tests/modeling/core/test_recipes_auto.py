@@ -5,7 +5,7 @@ import pytest
 
 from modeling.core.metrics import macro_mae, mae
 from modeling.core.recipes import auto
-from modeling.core.recipes.auto import LEADERS, Auto, mean_over_strata
+from modeling.core.recipes.auto import LEADERS, Auto
 from modeling.core.recipes.single import SINGLE_RECIPES
 
 CANDIDATES = ("ridge_thresholds", "ordinal_logit", "svr", "baseline")
@@ -129,12 +129,3 @@ def test_cuts_are_judged_on_folds_they_were_not_placed_on(raced):
 def test_unknown_candidates_are_refused(candidates):
     with pytest.raises(ValueError, match=r"found candidates .*; expected some of"):
         Auto(candidates=candidates)
-
-
-def test_the_mean_over_strata_by_hand():
-    error, strata = np.array([1.0, 3, 0, 0, 3]), np.array([4, 4, 9, 9, 9])
-
-    mean, standard_error = mean_over_strata(error, strata)
-
-    assert mean == 1.5
-    assert standard_error == pytest.approx(np.sqrt(2 / 2 + 3 / 3) / 2)

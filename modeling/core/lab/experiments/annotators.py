@@ -134,7 +134,7 @@ class _Votes:
         """Of these votes, against these labels."""
         annotations = self.data.annotations
         track, level = annotations.track[labels], annotations.level[labels]
-        return LabelErrors(level, np.abs(votes[:, track] - level).mean(axis=0), track)
+        return LabelErrors(level, np.abs(votes[:, track] - level).mean(axis=0), self.data.dataset.groups[track])
 
     def labels_of(self, name: str) -> NDArray[np.bool_]:
         return self.data.annotations.annotator == name
@@ -272,5 +272,5 @@ def _notes(votes: _Votes) -> Iterator[str]:
     rest = {name: votes.rest_of(name) for name in votes.people}
     counted = ", ".join(f"{name} {labels.sum():,}" for name, labels in rest.items())
     yield f"the rest are everybody else's labels of tracks that person did not label, each label once: {counted}"
-    yield "labels of the same track err together, and standard errors know that; they do not know which labels happened to be drawn"
+    yield "labels of an artist's tracks err together, and standard errors know that; they do not know which labels happened to be drawn"
     yield "the thesis's people are not ours: their figures stand beside the person of the same rank"

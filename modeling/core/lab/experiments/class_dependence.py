@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from modeling.core.estimates import mean
 from modeling.core.lab import catalogue
 from modeling.core.lab.comparison import (
     LARGE_ERROR,
@@ -44,10 +43,10 @@ def answer(
 
 
 def _conclusions(classes: HeldOut, regression: HeldOut) -> tuple[str, ...]:
-    fewer = mean(regression.large_errors - classes.large_errors)
+    fewer = regression.mean_of(regression.large_errors - classes.large_errors)
     return (
-        f"{LARGE_ERROR} levels off or more: {percent(mean(classes.large_errors))} of the tracks by classification,"
-        f" {percent(mean(regression.large_errors))} by regression; the difference is {percent(fewer)}"
+        f"{LARGE_ERROR} levels off or more: {percent(classes.mean_of(classes.large_errors))} of the tracks by classification,"
+        f" {percent(regression.mean_of(regression.large_errors))} by regression; the difference is {percent(fewer)}"
         f" (regression {verdict(fewer)}).",
         f"Where they are wrong, classification errs by {in_words(classes.distance_when_wrong)} levels and regression by"
         f" {in_words(regression.distance_when_wrong)}.",
@@ -70,8 +69,8 @@ def _distances(found: dict[str, HeldOut]) -> Table:
         (
             name,
             held_out.within(0),
-            mean(held_out.large_errors),
-            None if name == CLASSES else mean(held_out.large_errors - classes),
+            held_out.mean_of(held_out.large_errors),
+            None if name == CLASSES else held_out.mean_of(held_out.large_errors - classes),
             held_out.distance_when_wrong,
         )
         for name, held_out in found.items()

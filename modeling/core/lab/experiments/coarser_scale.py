@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from modeling.core.estimates import Estimate, mean
+from modeling.core.estimates import Estimate
 from modeling.core.lab import catalogue
 from modeling.core.lab.comparison import HeldOut, OnProgress, Protocol, compare, contender, notes_of
 from modeling.core.lab.data import LabData
@@ -125,7 +125,7 @@ def _by_level(scale: Scale, held_out: HeldOut) -> Table:
     rows = []
     for number, label in enumerate(scale.labels, start=1):
         here, said = held_out.truth == number, held_out.level == number
-        found = mean(said[:, here].mean(axis=0)) if here.any() else None
+        found = held_out.tracks(here).mean_of(said[:, here].mean(axis=0)) if here.any() else None
         truth = np.broadcast_to(here, said.shape)
         rows.append((label, int(here.sum()), found, float(truth[said].mean()) if said.any() else None))
     return Table(f"{scale.name}, one by one", LEVEL_COLUMNS, tuple(rows))

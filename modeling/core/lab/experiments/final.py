@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from modeling.core.dataset import Dataset, evaluation_slice
 from modeling.core.decisions import round_to_level
-from modeling.core.estimates import mean
 from modeling.core.lab import catalogue, leaks, thesis
 from modeling.core.lab.comparison import (
     MIN_TRACKS,
@@ -88,7 +87,7 @@ def _judge(
     protocol, judged, n_fits = Protocol.of(asked), {}, asked.n_repeats * len(asked.recipes)
     for number, name in enumerate(dict.fromkeys(asked.recipes)):
         learning = _features_of(name, used)
-        found, began = _Said(learning.dataset.y[in_slice], protocol.n_repeats), time.perf_counter()
+        found, began = _Said(learning.dataset.rows(in_slice), protocol.n_repeats), time.perf_counter()
         for repeat in range(protocol.n_repeats):
             on_progress((number * protocol.n_repeats + repeat) / n_fits, f"{name}: fit {repeat + 1}")
             recipe = RECIPES[name](seed=asked.seed + repeat, **OPTIONS_OF_THESIS.get(name, {}))
@@ -102,8 +101,8 @@ def _judge(
 class _Said:
     """Predictions of the slice, filled in repeat by repeat."""
 
-    def __init__(self, y: Floats, n_repeats: int) -> None:
-        self.y, shape = y, (n_repeats, len(y))
+    def __init__(self, of_slice: Dataset, n_repeats: int) -> None:
+        self.of_slice, shape = of_slice, (n_repeats, len(of_slice.y))
         self.score, self.lower, self.upper = (np.full(shape, np.nan) for _ in range(3))
         self.level, self.notes = np.zeros(shape, np.int64), dict[str, None]()
 
@@ -115,10 +114,11 @@ class _Said:
             self.notes[f"chose {chosen}"] = None
 
     def judged(self, seconds: float) -> Judged:
-        held_out = HeldOut(round_to_level(self.y), self.score, self.level, seconds)
+        y = self.of_slice.y
+        held_out = HeldOut(round_to_level(y), self.of_slice.groups, self.score, self.level, seconds)
         notes = (*leaks.in_error(held_out.macro_mae), *self.notes)
-        holds = (self.lower <= self.y) & (self.y <= self.upper)
-        return Judged(HeldOut(held_out.truth, self.score, self.level, seconds, notes), holds, self.upper - self.lower)
+        holds = (self.lower <= y) & (y <= self.upper)
+        return Judged(replace(held_out, notes=notes), holds, self.upper - self.lower)
 
 
 def _features_of(name: str, used: LabData) -> LabData:
@@ -131,10 +131,10 @@ def _about(name: str, judged: Judged) -> Iterator[str]:
     held_out = judged.held_out
     yield (
         f"{name} is at most one level off in {percent(held_out.within(1))} of the tracks, three or more in"
-        f" {percent(mean(held_out.large_errors))}."
+        f" {percent(held_out.mean_of(held_out.large_errors))}."
     )
     yield (
-        f"Its intervals that should hold {COVERAGE:.0%} of the labels hold {percent(mean(judged.holds.mean(axis=0)))}; they are"
+        f"Its intervals that should hold {COVERAGE:.0%} of the labels hold {percent(held_out.mean_of(judged.holds.mean(axis=0)))}; they are"
         f" {judged.width.mean():.1f} levels wide."
     )
 
@@ -158,9 +158,8 @@ def _tables(judged: Mapping[str, Judged], slice_: LabData, unknown: NDArray[np.b
     yield from (by_level(name, held_out) for name, held_out in found.items())
     if any(slice_.genres):
         yield by_genre(found, slice_.genres)
-    yield coverage_overall({name: (each.holds, each.width) for name, each in judged.items()}, COVERAGE)
-    truth = next(iter(found.values())).truth
-    yield coverage_by_level({name: each.holds for name, each in judged.items()}, truth, COVERAGE)
+    yield coverage_overall({name: (found[name], each.holds, each.width) for name, each in judged.items()}, COVERAGE)
+    yield coverage_by_level({name: (found[name], each.holds) for name, each in judged.items()}, COVERAGE)
 
 
 def _overall(title: str, found: Mapping[str, HeldOut]) -> Table:

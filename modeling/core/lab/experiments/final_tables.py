@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from modeling.core.estimates import mean
 from modeling.core.lab import thesis
 from modeling.core.lab.comparison import HeldOut
 from modeling.core.lab.report import Cell, Chart, Column, Series, Table
-from modeling.core.metrics import LEVELS, Floats, Levels
+from modeling.core.metrics import LEVELS, Floats
 
 # Genres with fewer tracks in the slice say nothing; the thesis shows one with a single track.
 MIN_TRACKS_OF_GENRE = 5
@@ -51,8 +50,8 @@ def _at(held_out: HeldOut, rows: NDArray[np.bool_]) -> tuple[Cell, ...]:
     """Number, MAE, and shares right, within 1 and within 2 of these tracks."""
     if not rows.any():
         return (0, None, None, None, None)
-    distance = np.abs(held_out.level - held_out.truth)[:, rows]
-    return (int(rows.sum()), mean(distance.mean(axis=0)), *(mean((distance <= k).mean(axis=0)) for k in (0, 1, 2)))
+    here = held_out.tracks(rows)
+    return (int(rows.sum()), here.mae, *(here.within(distance) for distance in (0, 1, 2)))
 
 
 def by_genre(found: Mapping[str, HeldOut], genres: Sequence[tuple[str, ...]]) -> Table:
@@ -79,7 +78,7 @@ def by_genre(found: Mapping[str, HeldOut], genres: Sequence[tuple[str, ...]]) ->
     return Table("By genre", tuple(columns), tuple(rows), caption)
 
 
-def coverage_overall(intervals: Mapping[str, tuple[NDArray[np.bool_], Floats]], coverage: float) -> Table:
+def coverage_overall(intervals: Mapping[str, tuple[HeldOut, NDArray[np.bool_], Floats]], coverage: float) -> Table:
     """What intervals hold, of all labels, and how wide they are."""
     columns = (
         Column("Recipe", "text"),
@@ -87,25 +86,33 @@ def coverage_overall(intervals: Mapping[str, tuple[NDArray[np.bool_], Floats]], 
         Column("mean width"),
     )
     rows = tuple(
-        (name, mean(holds.mean(axis=0)), mean(width.mean(axis=0))) for name, (holds, width) in intervals.items()
+        (name, held_out.mean_of(holds.mean(axis=0)), held_out.mean_of(width.mean(axis=0)))
+        for name, (held_out, holds, width) in intervals.items()
     )
     return Table(f"Intervals for {coverage:.0%}", columns, rows)
 
 
-def coverage_by_level(holds: Mapping[str, NDArray[np.bool_]], truth: Levels, coverage: float) -> Table:
+def coverage_by_level(intervals: Mapping[str, tuple[HeldOut, NDArray[np.bool_]]], coverage: float) -> Table:
     """The share of labels that intervals hold, level by level."""
-    columns = (Column("Level", "text"), Column("tracks", "count"), *(Column(name, "share") for name in holds))
+    columns = (Column("Level", "text"), Column("tracks", "count"), *(Column(name, "share") for name in intervals))
+    truth = next(held_out.truth for held_out, _ in intervals.values())
     levels = np.unique(truth)
     rows: list[tuple[Cell, ...]] = [
         (
             str(level),
             int((truth == level).sum()),
-            *(mean(each[:, truth == level].mean(axis=0)) for each in holds.values()),
+            *(
+                held_out.tracks(truth == level).mean_of(holds[:, truth == level].mean(axis=0))
+                for held_out, holds in intervals.values()
+            ),
         )
         for level in levels
     ]
     enough = [level for level in levels if (truth == level).sum() >= MIN_TRACKS_OF_LEVEL]
-    worst = [min((float(each[:, truth == level].mean()) for level in enough), default=None) for each in holds.values()]
+    worst = [
+        min((float(holds[:, truth == level].mean()) for level in enough), default=None)
+        for _, holds in intervals.values()
+    ]
     rows.append((f"worst with {MIN_TRACKS_OF_LEVEL} tracks or more", None, *worst))
     return Table(f"Labels held by intervals for {coverage:.0%}, by level", columns, tuple(rows))
 
@@ -115,7 +122,7 @@ def level_chart(found: Mapping[str, HeldOut]) -> Chart:
     series = []
     for name, held_out in found.items():
         levels = np.unique(held_out.truth)
-        errors = [mean(held_out.error[held_out.truth == level]) for level in levels]
+        errors = [held_out.tracks(held_out.truth == level).mae for level in levels]
         values, standard_errors = zip(*errors, strict=True)
         series.append(Series(name, tuple(map(float, levels)), values, standard_errors))
     theirs = thesis.NETWORK_BY_LEVEL

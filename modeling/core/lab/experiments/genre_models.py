@@ -109,7 +109,8 @@ class _Models:
         as_many = self._held_out(np.arange(len(self.level)), rows, AS_MANY, on_progress, rng)
         levels = {OWN: own, COMMON: self.common[:, rows], AS_MANY: as_many}
         truth: Levels = self.level[rows]
-        return {name: LabelErrors(truth, np.abs(said - truth).mean(axis=0), rows) for name, said in levels.items()}
+        artist = self.data.dataset.groups[rows]
+        return {name: LabelErrors(truth, np.abs(said - truth).mean(axis=0), artist) for name, said in levels.items()}
 
     def _held_out(
         self,
@@ -206,7 +207,7 @@ def _together(errors: Mapping[str, Mapping[str, LabelErrors]]) -> dict[str, Labe
         contender: LabelErrors(
             *(
                 np.concatenate([getattr(of[contender], part) for of in errors.values()])
-                for part in ("truth", "error", "track")
+                for part in ("truth", "error", "artist")
             )
         )
         for contender in CONTENDERS

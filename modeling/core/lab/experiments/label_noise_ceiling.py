@@ -126,8 +126,8 @@ class _OneAgainstTheRest:
         judged = truth > 0
         track, truth = annotations.track[judged], truth[judged]
         self.annotator = annotations.annotator[judged]
-        self.people = LabelErrors(truth, np.abs(annotations.level[judged] - truth).astype(float), track)
-        self.model = LabelErrors(truth, np.abs(ours.level[:, track] - truth).mean(axis=0), track)
+        self.people = LabelErrors(truth, np.abs(annotations.level[judged] - truth).astype(float), ours.artist[track])
+        self.model = LabelErrors(truth, np.abs(ours.level[:, track] - truth).mean(axis=0), ours.artist[track])
         self.names = list(people_by_labels(Annotations(track, self.annotator, annotations.level[judged])))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeling.core.decisions import round_to_level
-from modeling.core.estimates import Estimate
+from modeling.core.estimates import Estimate, resampled_means
 from modeling.core.lab import catalogue
 from modeling.core.lab.comparison import HeldOut, OnProgress, Protocol, check_enough, contender, fit, notes_of
 from modeling.core.lab.data import LabData, TooLittleData
@@ -76,7 +76,7 @@ def _compare(
                 scores[point, repeat, held] = model.predict_score(dataset.X[held])
                 levels[point, repeat, held] = model.predict(dataset.X[held])
                 said |= dict.fromkeys(f"{n} tracks: {note}" for note in model.notes)
-    found = {n: HeldOut(level, scores[point], levels[point], 0.0) for point, n in enumerate(sizes)}
+    found = {n: HeldOut(level, dataset.groups, scores[point], levels[point], 0.0) for point, n in enumerate(sizes)}
     first, *more = said or [""]
     return found, (first + (f" (and {len(more)} more)" if more else ""),) if first else ()
 
@@ -130,15 +130,15 @@ class PowerLaws:
 
 
 class _Curve:
-    """The law of the measured errors, and of those of resampled tracks: how far it might have come out otherwise."""
+    """The law of the measured errors, and of those of other artists' tracks: how far it might have come out otherwise."""
 
     def __init__(self, found: dict[int, HeldOut], *, seed: int) -> None:
         n = np.array(list(found), float)
-        truth = next(iter(found.values())).truth
+        first = next(iter(found.values()))
         error = np.stack([held_out.error for held_out in found.values()])
-        self.law = PowerLaws.fit(n, _macro(error, truth)[None])
+        self.law = PowerLaws.fit(n, np.array([[held_out.macro_mae.value for held_out in found.values()]]))
         rng = np.random.default_rng(seed)
-        self.resampled = PowerLaws.fit(n, np.stack([_macro(error, truth, rng) for _ in range(N_RESAMPLES)]))
+        self.resampled = PowerLaws.fit(n, resampled_means(error, first.truth, first.artist, rng=rng, n=N_RESAMPLES))
 
     def at(self, n: float) -> tuple[float, float, float]:
         """The error at n, and its interval."""
@@ -152,15 +152,6 @@ class _Curve:
     def _with_interval(self, value: float, resampled: Floats) -> tuple[float, float, float]:
         low, high = np.quantile(resampled, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
         return float(value), float(low), float(high)
-
-
-def _macro(error: Floats, truth: Levels, rng: np.random.Generator | None = None) -> Floats:
-    """macro-MAE of each row of errors (n_points, n_tracks); with a generator, of tracks drawn anew within each level."""
-    means = []
-    for level in np.unique(truth):
-        own = np.flatnonzero(truth == level)
-        means.append(error[:, own if rng is None else rng.choice(own, len(own))].mean(axis=1))
-    return np.mean(means, axis=0)
 
 
 def _on_the_curve(found: dict[int, HeldOut]) -> Iterator[str]:

@@ -155,7 +155,7 @@ class _Search:
                 held, done = fold == held_out, done + 1
                 level[repeat, held] = round_to_level(self.score(options, ~held, held, self.asked.seed + repeat))
         truth = round_to_level(dataset.y)
-        return mean_over_strata(np.abs(level - truth).mean(axis=0), truth)
+        return mean_over_strata(np.abs(level - truth).mean(axis=0), truth, dataset.groups)
 
     def score(self, options: Mapping[str, Any], known: NDArray[np.bool_], held: NDArray[np.bool_], seed: int) -> Floats:
         """Of one network: a whole recipe would fit others for cuts and intervals, which nobody looks at here."""
@@ -190,13 +190,13 @@ def _judge(
     used: LabData, judged: NDArray[np.bool_], best: _Trial, asked: catalogue.Search, on_progress: OnProgress
 ) -> dict[str, HeldOut]:
     """The best setting and the thesis's, taught by all tracks of the search, on those it did not see."""
-    search, found = _Search(used, asked, on_progress), {}
+    search, found, of_judged = _Search(used, asked, on_progress), {}, used.dataset.rows(judged)
     for number, (name, options) in enumerate({"best of the search": best.options, "the thesis's setting": {}}.items()):
         on_progress(0.95 + 0.02 * number, name)
         score = np.stack(
             [search.score(options, ~judged, judged, asked.seed + repeat) for repeat in range(asked.n_repeats)]
         )
-        found[name] = HeldOut(round_to_level(used.dataset.y[judged]), score, round_to_level(score), 0.0)
+        found[name] = HeldOut(round_to_level(of_judged.y), of_judged.groups, score, round_to_level(score), 0.0)
     return found
 
 

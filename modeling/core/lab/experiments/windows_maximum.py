@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modeling.core.decisions import DECISIONS, round_to_level
-from modeling.core.estimates import Estimate, mean
+from modeling.core.estimates import Estimate
 from modeling.core.lab import catalogue
 from modeling.core.lab.comparison import (
     HeldOut,
@@ -109,7 +109,14 @@ def _compare(
     on_progress(1.0, "done")
     truth = round_to_level(dataset.y)
     return {
-        name: HeldOut(truth, scores[name], levels[name], seconds + (name != LOUDEST) * seconds_of_windows, tuple(said))
+        name: HeldOut(
+            truth,
+            dataset.groups,
+            scores[name],
+            levels[name],
+            seconds + (name != LOUDEST) * seconds_of_windows,
+            tuple(said),
+        )
         for name in scores
     }
 
@@ -148,7 +155,7 @@ def _on_shift(on_long: Mapping[str, HeldOut]) -> Iterator[str]:
 
 
 def _higher(on_long: Mapping[str, HeldOut], name: str) -> Estimate:
-    return mean((on_long[name].score - on_long[LOUDEST].score).mean(axis=0))
+    return on_long[name].mean_of((on_long[name].score - on_long[LOUDEST].score).mean(axis=0))
 
 
 def _shift_table(on_long: Mapping[str, HeldOut]) -> Table:

@@ -14,7 +14,7 @@ RIDGE = {"ridge": contender("ridge_thresholds")}
 
 
 def held_out(truth, *levels):
-    return HeldOut(np.array(truth), np.array(levels, float), np.array(levels), 0.0)
+    return HeldOut(np.array(truth), np.arange(len(truth)), np.array(levels, float), np.array(levels), 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +177,10 @@ def test_too_little_is_refused_with_what_to_do(dataset):
 def test_notes_name_their_contenders_and_come_once_though_numbers_differ():
     truth, level, score = np.array([1, 5, 5]), np.array([[1, 5, 6]]), np.array([[1.0, 5, 6]])
     found = {
-        "smote": HeldOut(truth, score, level, 0, ("level 10 has 5 rows", "level 10 has 4 rows", "slow")),
-        "tomek": HeldOut(truth, score, level, 0, ("level 10 has 5 rows",)),
+        "smote": HeldOut(
+            truth, np.arange(len(truth)), score, level, 0, ("level 10 has 5 rows", "level 10 has 4 rows", "slow")
+        ),
+        "tomek": HeldOut(truth, np.arange(len(truth)), score, level, 0, ("level 10 has 5 rows",)),
     }
 
     several, slow, single = notes_of(found)
