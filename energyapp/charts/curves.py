@@ -8,8 +8,10 @@ from django.utils.safestring import SafeString
 from energyapp.charts.scale import Axis, nice_ticks, require_finite
 from energyapp.charts.svg import drawing, join, no_data, tag, text, titled
 
-WIDTH, HEIGHT = 560.0, 250.0
-LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 14.0, 44.0
+WIDTH, HEIGHT = 560.0, 274.0
+LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 38.0, 44.0
+Y_NAME = 16.0  # above the axis: upright beside it, it would lie on the numbers of a phone, and a long one be cut
+N_DOTS = 12  # a longer series without standard errors is a computed line: dots would say that each was measured
 N_LOOKS = 6  # .look-1 to .look-6 in charts.css: a colour and a way to dash
 LEGEND_LINE, LETTER_WIDTH, SAMPLE_WIDTH = 18.0, 6.4, 34.0
 PHONE_GROWTH = 1.8  # text of a wide drawing, and what the letters of some fonts take
@@ -33,7 +35,7 @@ class Curve:
 def curves(
     series: Sequence[Curve], *, x_label: str, y_label: str, label: str, x_names: Sequence[str] = ()
 ) -> SafeString:
-    """A line for each series, within the band of one standard error to either side.
+    """A line for each series, within the band of one standard error to either side; computed lines lie below measured ones.
 
     Parameters
     ----------
@@ -56,7 +58,10 @@ def curves(
             for look, (name, _) in enumerate(known)
         ],
         *_y_gridlines(y),
-        *(join(_curve(look, name, points, x, y)) for look, (name, points) in enumerate(known)),
+        *(
+            join(_curve(look, name, points, x, y))
+            for look, (name, points) in sorted(enumerate(known), key=lambda each: not _is_computed(each[1][1]))
+        ),
         *(_x_names(x_names, [x(i) for i in range(len(x_names))]) if x_names else _x_numbers(x)),
         x_label=x_label,
         y_label=y_label,
@@ -123,7 +128,7 @@ def _frame(
     return drawing(
         *parts,
         text(x_label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 6),
-        tag("text", y_label, class_="tick", text_anchor="middle", transform=_upright((TOP + HEIGHT - BOTTOM) / 2)),
+        text(y_label, x=0, y=Y_NAME, anchor="start"),
         *lines,
         width=WIDTH,
         height=HEIGHT + height,
@@ -152,9 +157,13 @@ def _curve(look: int, name: str, points: Points, x: Axis, y: Axis) -> Iterator[S
         lower = [(x(at), y(value - se)) for at, value, se in reversed(points)]
         yield tag("path", class_=f"band {_look(look)}", d=_path(upper + lower) + "Z")
     yield tag("path", class_=f"series {_look(look)}", d=_path([(x(at), y(value)) for at, value, _ in points]))
-    for at, value, se in points:
+    for at, value, se in [] if _is_computed(points) else points:
         dot = tag("circle", class_=f"dot {_look(look)}", cx=x(at), cy=y(value), r=3)
         yield titled(f"{name}, {at:g}: {_with_error(value, se)}", dot)
+
+
+def _is_computed(points: Points) -> bool:
+    return len(points) > N_DOTS and not any(se for _, _, se in points)
 
 
 def _bar(look: int, title: str, left: float, width: float, value: float, se: float, y: Axis) -> SafeString:
@@ -201,7 +210,3 @@ def _look(i: int) -> str:
 
 def _path(corners: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in corners)
-
-
-def _upright(y: float) -> str:
-    return f"translate(14 {y:.1f}) rotate(-90)"

@@ -8,8 +8,9 @@ from django.utils.safestring import SafeString
 from energyapp.charts.scale import Axis, nice_ticks, require_finite
 from energyapp.charts.svg import drawing, no_data, tag, text, titled
 
-WIDTH, HEIGHT = 560.0, 240.0
-LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 12.0, 44.0
+WIDTH, HEIGHT = 560.0, 264.0
+LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 36.0, 44.0
+Y_NAME = 16.0  # above the axis: upright beside it, it would lie on the numbers of a phone
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def scatter(points: Sequence[ScatterPoint], *, x_label: str, y_label: str, label
         *(text(written, x=at, y=HEIGHT - BOTTOM + 17) for written, at in x.labelled()),
         *(_dot(point, x, y, x_label, y_label) for point in sorted(points, key=lambda point: point.highlighted)),
         text(x_label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 6),
-        tag("text", y_label, class_="tick", text_anchor="middle", transform=_upright((TOP + HEIGHT - BOTTOM) / 2)),
+        text(y_label, x=0, y=Y_NAME, anchor="start"),
         width=WIDTH,
         height=HEIGHT,
         label=f"{label}: {len(points)} points, {n_highlighted} highlighted",
@@ -59,7 +60,3 @@ def _dot(point: ScatterPoint, x: Axis, y: Axis, x_label: str, y_label: str) -> S
     circle = tag("circle", class_=class_, cx=x(point.x), cy=y(point.y), r=radius)
     title = f"{point.label}: {y_label} {point.y:.2f}, {x_label} {point.x:.2f}"
     return titled(title, circle, href=point.href)
-
-
-def _upright(y: float) -> str:
-    return f"translate(14 {y:.1f}) rotate(-90)"

@@ -27,9 +27,25 @@ def test_only_series_with_standard_errors_have_a_band():
 def test_the_band_is_one_standard_error_to_either_side():
     drawing = curves([Curve("gp", (0, 10), (1, 1), (1, 1))], **AXES)
 
-    top, bottom = 14.0, 206.0  # of 2 and 0, the ends of the axis
+    top, bottom = 38.0, 230.0  # of 2 and 0, the ends of the axis
     ys = {float(y) for y in re.findall(r" ([\d.]+)", re.search('class="band look-1" d="(.*?)Z"', drawing)[1])}
     assert ys == {top, bottom}
+
+
+def test_a_computed_line_lies_below_what_was_measured_and_has_no_dots():
+    many = [float(n) for n in range(25)]
+    drawing = curves([Curve("measured", (1, 2), (1, 2), (0.1, 0.1)), Curve("fitted", many, many)], **AXES)
+
+    assert titles(drawing) == ["measured, 1: 1.00 ± 0.10", "measured, 2: 2.00 ± 0.10"]
+    assert drawing.index('"series look-2" d=') < drawing.index('"series look-1" d=')
+
+
+def test_the_name_of_the_y_axis_stands_above_its_numbers():
+    drawing = curves([Curve("gp", (1, 2), (1, 2))], **AXES)
+
+    name = float(re.search(r' y="([\d.]+)"[^>]*>macro-MAE<', drawing)[1])
+    numbers = [float(y) for y in re.findall(r' y="([\d.]+)" text-anchor="end"', drawing)]
+    assert name + 12 <= min(numbers)
 
 
 def test_a_missing_value_is_left_out():
