@@ -8,7 +8,7 @@ import csv
 import sys
 from dataclasses import replace
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from modeling.core.annotations import Annotations
 from modeling.core.benchmarks.emomusic import read_tracks
 from modeling.core.lab.catalogue import EXPERIMENTS
 from modeling.core.lab.data import LabData
-from modeling.core.lab.experiment import parsed_options
+from modeling.core.lab.experiment import output_file, parsed_options
 from modeling.core.lab.running import run_experiment
 from modeling.core.lab.text import report_text
 
@@ -31,8 +31,8 @@ def main() -> None:
     )
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the experiment")
     parser.add_argument("--folder", type=Path, help="where a long experiment keeps what lets it go on after a stop")
-    parser.add_argument("--json", type=Path, help="where to write the whole report")
-    parser.add_argument("--csv", type=Path, help="where to write its tables")
+    parser.add_argument("--json", type=output_file, help="where to write the whole report")
+    parser.add_argument("--csv", type=output_file, help="where to write its tables")
     arguments = parser.parse_args()
     try:
         kind = EXPERIMENTS[arguments.experiment]
@@ -69,6 +69,10 @@ def read(path: Path, annotations: Path | None = None) -> LabData:
     Annotations leave the tracks' levels as they are: a level may come from more people than are known.
     """
     if path.suffix != ".csv":
+        if path.is_file() and not is_zipfile(path):
+            raise ValueError(
+                f"found {path}, which is neither; expected a snapshot (dataset.npz), or a file whose name ends in .csv"
+            )
         return LabData.load(path)
     genres = [(row["genre"],) if row.get("genre") else () for row in _rows(path)]
     data = replace(LabData.of_dataset(read_tracks(path)), genres=genres)

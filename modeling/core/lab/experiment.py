@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, ClassVar
 
 
@@ -72,6 +74,14 @@ def parsed_options(kind: type[Experiment], texts: Mapping[str, str]) -> dict[str
     if unknown := sorted(set(texts) - set(defaults)):
         raise ValueError(f"found option {unknown[0]!r}; {kind.name} has {', '.join(defaults)}")
     return {name: _parsed(name, text.strip(), defaults[name]) for name, text in texts.items()}
+
+
+def output_file(text: str) -> Path:
+    """A file to write when all is computed, for argparse: that its folder is missing should not be learnt then."""
+    path = Path(text)
+    if not path.parent.is_dir() or path.is_dir():
+        raise ArgumentTypeError(f"found {text}; expected a file in a folder that is there")
+    return path
 
 
 def _parsed(name: str, text: str, default: Any) -> Any:

@@ -79,6 +79,10 @@ class Matrix:
     counts: tuple[tuple[int, ...], ...]
     labels: tuple[str, ...] = tuple(str(level) for level in LEVELS)
 
+    def __post_init__(self) -> None:
+        if {len(self.counts), *map(len, self.counts)} != {len(self.labels)}:
+            raise ValueError(f"found {len(self.labels)} labels in {self.title!r}; expected as many rows and columns")
+
     @property
     def shares(self) -> tuple[tuple[float, ...], ...]:
         """Each row divided by its sum; a row without tracks is all 0."""
@@ -93,6 +97,10 @@ class Series:
     x: tuple[float, ...]
     y: tuple[float, ...]
     se: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y) or len(self.se) not in (0, len(self.y)):
+            raise ValueError(f"found {len(self.x)} x, {len(self.y)} y and {len(self.se)} se of {self.name!r}")
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,11 @@ class Chart:
     series: tuple[Series, ...]
     kind: Literal["line", "bar"] = "line"
     x_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        places = {x for series in self.series for x in series.x}
+        if self.kind not in ("line", "bar") or (self.x_names and not places <= set(range(len(self.x_names)))):
+            raise ValueError(f"found a {self.kind} of {sorted(places)} in {self.title!r}; expected x to have names")
 
 
 @dataclass(frozen=True)
@@ -189,14 +202,16 @@ class Report:
         )
 
     def to_csv(self) -> str:
-        """All tables and matrices, one under the other, an empty line between; standard errors in columns of their own."""
+        """Conclusions, tables, matrices and notes, one under the other, an empty line between; standard errors in own columns."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         about = asdict(self.provenance)
         writer.writerow([_harmless(self.title)])
         writer.writerows(
-            [name, _harmless(json.dumps(value) if isinstance(value, dict) else value)] for name, value in about.items()
+            [name, _harmless(json.dumps(value) if isinstance(value, dict | tuple) else value)]
+            for name, value in about.items()
         )
+        writer.writerows([[], *([_harmless(sentence)] for sentence in self.findings.conclusions)])
         for table in self.findings.tables:
             writer.writerows([[], [_harmless(table.title)], *table_rows(table)])
         for matrix in self.findings.matrices:
@@ -204,6 +219,7 @@ class Report:
             head = [_harmless(f"{matrix.title}: labelled \\ predicted"), *labels]
             body = ([label, *counts] for label, counts in zip(labels, matrix.counts, strict=True))
             writer.writerows([[], head, *body])
+        writer.writerows([[], *(["note", _harmless(note)] for note in self.findings.notes)])
         return out.getvalue()
 
 

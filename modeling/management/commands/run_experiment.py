@@ -8,7 +8,7 @@ from energyapp.jobs.claims import JobRefused, NotClaimed
 from energyapp.jobs.models import Job
 from modeling import services
 from modeling.core.lab.catalogue import EXPERIMENTS
-from modeling.core.lab.experiment import parsed_options
+from modeling.core.lab.experiment import output_file, parsed_options
 from modeling.models import Experiment
 
 
@@ -26,8 +26,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--set", action="append", default=[], dest="pairs", metavar="OPTION=VALUE", help="may be repeated"
         )
-        parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the whole report")
-        parser.add_argument("--csv", type=Path, metavar="FILE", help="where to write its tables")
+        parser.add_argument("--json", type=output_file, metavar="FILE", help="where to write the whole report")
+        parser.add_argument("--csv", type=output_file, metavar="FILE", help="where to write its tables")
 
     def handle(
         self, *, name: str | None, is_list: bool, pairs: list[str], json: Path | None, csv: Path | None, **options

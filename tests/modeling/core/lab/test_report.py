@@ -96,6 +96,13 @@ def test_csv_gives_every_figure_a_cell_of_its_own():
     coarse = rows.index(["coarse: labelled \\ predicted", "1-5", "6-10"])
     assert rows[coarse + 1] == ["1-5", "3", "1"]
     assert ["data_digest", "0" * 64] in rows
+    assert ["feature_sets", '["signal@2"]'] in rows
+
+
+def test_csv_says_what_was_found_before_the_tables_and_the_notes_after_them():
+    rows = list(csv.reader(io.StringIO(report().to_csv())))
+
+    assert rows.index(["a is best."]) < rows.index(["All"]) < rows.index(["note", "a note"])
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])

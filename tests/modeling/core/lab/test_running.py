@@ -119,11 +119,20 @@ def test_wrong_input_is_one_line_and_exit_code_2(refused, tmp_path, arguments, s
     assert said in refused("resampling", tmp_path / "few.npz", *arguments)
 
 
+def test_a_report_that_could_not_be_written_is_refused_before_anything_is_computed(snapshot, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["lab", "resampling", str(snapshot), "--json", "/no/such/r.json"])
+
+    with pytest.raises(SystemExit):
+        main()
+    assert "--json: found /no/such/r.json; expected a file in a folder that is there" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("none.npz", None, "none.npz"),
         ("text.npz", b"PK\x03\x04 but no archive", "expected a snapshot"),
+        ("README.md", b"# About", "README.md, which is neither; expected a snapshot (dataset.npz)"),
         ("other.csv", b"level,track\n3,a\n", "expected a snapshot"),
         ("empty.csv", b"", "expected a snapshot"),
     ],
