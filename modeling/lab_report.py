@@ -39,6 +39,11 @@ class ShownTable:
     def has_thesis(self) -> bool:
         return any(column.from_thesis for column in self.table.columns)
 
+    @property
+    def helps(self) -> list[Column]:
+        """The columns that say something of themselves: below the table, as phones and keyboards have no tooltips."""
+        return [column for column in self.table.columns if column.help]
+
 
 @dataclass(frozen=True)
 class ShownMatrix:

@@ -144,6 +144,7 @@ def test_a_report_shows_all_that_it_holds(as_lead, django_assert_max_num_queries
     assert '<tr class="best"><td class="">random_over <span class="chip good">lowest</span>' in html
     assert '<td class="right number nowrap thesis">1.160</td>' in html
     assert "on its own data" in html
+    assert "<b>macro-MAE</b>: In levels.</p>" in html
     assert html.count('class="chart') == 3
     assert "3 labelled tracks without signal@2: left out" in html
     assert "<dt>seed</dt><dd><b>3</b></dd>" in html
