@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from modeling.core.annotations import Annotations
 from modeling.core.decisions import round_to_level
 from modeling.core.estimates import Estimate
 from modeling.core.lab import catalogue, thesis
-from modeling.core.lab.comparison import MakeRecipe, OnProgress, Protocol, check_enough, contender
+from modeling.core.lab.comparison import MakeRecipe, OnProgress, Protocol, check_enough, contender, fit
 from modeling.core.lab.data import LabData, TooLittleData
 from modeling.core.lab.labels import LabelErrors, people_by_labels, said_of_single_labels
 from modeling.core.lab.report import Cell, Column, Findings, Table
@@ -116,12 +116,11 @@ class _Votes:
                 f"While others are held out, {len(row)} labels of {len(np.unique(level))} levels of one person are left: let"
                 " people label more tracks, of more artists, or ask for fewer annotators."
             )
-        of = self.make(self.protocol.seed + repeat).fit(
-            dataset.X[row],
-            level.astype(float),
-            groups=dataset.groups[row] if self.protocol.by_artist else row,
-            annotations=Annotations(np.arange(len(row)), annotations.annotator[labels], level),
-        )
+        # A track with several labels is there several times, and held out at once.
+        artist = dataset.groups[row] if self.protocol.by_artist else row.astype(np.str_)
+        known = replace(dataset.rows(row), y=level.astype(float), groups=artist)
+        theirs = Annotations(np.arange(len(row)), annotations.annotator[labels], level)
+        of = fit(self.make(self.protocol.seed + repeat), known, np.ones(len(row), bool), theirs)
         self.said |= dict.fromkeys(of.notes)
         return of.predict(dataset.X[held]).astype(float)
 

@@ -83,6 +83,14 @@ def test_what_an_experiment_needs_and_is_not_there_is_named_with_what_to_do(name
 
 
 @pytest.mark.parametrize("name", sorted(set(ASKED) - {"search"}))
+def test_a_recipe_that_refuses_these_tracks_is_quoted(name):
+    with pytest.raises(TooLittleData, match=r"crnn cannot learn from these \d+ tracks: found 6 features"):
+        ANSWERS[name](
+            EXPERIMENTS[name](**ASKED[name] | {"recipe": "crnn"}), complete(), on_progress=silent, folder=None
+        )
+
+
+@pytest.mark.parametrize("name", sorted(set(ASKED) - {"search"}))
 def test_of_tracks_one_by_one_a_single_artist_is_enough(name):
     findings = ask(name, one_artist(), by_artist=False)
 
