@@ -57,6 +57,9 @@ class Auto(ScoreRecipe):
     other folds. Leaders are the single models within two standard errors of the best of them: which of those is best is
     chance, and their mean has a good deal less of it.
 
+    What the clock decides is not repeatable: the same seed and tracks give the same model where no candidate runs out of
+    time, and the notes say where one did.
+
     The winner's error is the lowest of several, and so a little too good. What `evaluation.cross_validate` says of this
     recipe is not: there the whole race is run again without each fold.
 
@@ -99,6 +102,11 @@ class Auto(ScoreRecipe):
             race.run(LEADERS, self._recipe(MeanOfModels.name, members=leaders), before_fit)
         self.chosen = race.recipes[race.best()]
         self.notes += self.chosen.notes
+        if late := [name for name in race.seconds if name not in race.errors]:
+            self.note(
+                f"{', '.join(late)} left the race for want of time ({self.time_budget_s:.0f} s): on another machine, or another"
+                " day, the race may end otherwise"
+            )
         self.details = {
             "chosen": self.chosen.name,
             "chosen_config": self.chosen.config,

@@ -75,6 +75,7 @@ def test_without_time_only_the_first_candidate_races_and_the_rest_is_named():
     assert found.details["chosen"] == "ridge_thresholds"
     assert [lap["outcome"] for lap in found.details["race"]] == ["raced", "skipped for time", "skipped for time"]
     assert found.details["race"][1]["error"] is None
+    assert found.notes[-1].startswith("svr, ordinal_logit left the race for want of time (0 s)")
 
 
 @pytest.mark.parametrize(
