@@ -1,5 +1,9 @@
 """Balancing the levels of training rows: random over and under, SMOTE, SMOTE with Tomek links.
 
+imbalanced-learn does these too, and tests hold ours against it. It knows neither weights nor labels between levels, refuses a
+level of no more rows than neighbours, may take a row for its own nearest where it has a duplicate, and needs 100 MB more
+where 26,000 rows of 172 features become 66,000.
+
 For training rows only. A row that is copied or interpolated before rows are held out teaches the model what it is then
 judged by.
 

@@ -1,5 +1,8 @@
+from collections import Counter
+
 import numpy as np
 import pytest
+from imblearn.over_sampling import SMOTE
 from imblearn.under_sampling import TomekLinks
 
 from modeling.core.resampling import RESAMPLERS, Rows, balanced, resample, tomek_links
@@ -79,6 +82,29 @@ def test_smote_by_hand_goes_to_the_nearest_in_standardised_features():
 
     slopes = {round(float(second / first), 6) for first, second in new}
     assert slopes == {round(0.1 / 900, 6), 0.03}
+
+
+def test_smote_draws_along_the_same_segments_as_imbalanced_learn():
+    data = rows({3: 2_000, 8: 10}, seed=1)
+    spread = Rows((data.X - data.X.mean(axis=0)) / data.X.std(axis=0), data.y, data.weight)
+    theirs, _ = SMOTE(k_neighbors=3, random_state=0).fit_resample(spread.X, spread.level)
+
+    ours = resampled(spread, "smote", k_neighbors=3).rows.X
+
+    assert ours.shape == theirs.shape
+    drawn, expected = (segments(spread.X[2_000:], found[2_010:]) for found in (ours, theirs))
+    assert set(drawn) == set(expected)
+    # Each as often, but for chance: 1,990 points, some 60 a segment.
+    assert max(abs(drawn[ends] - expected[ends]) / np.sqrt(drawn[ends] + expected[ends]) for ends in drawn) < 4
+
+
+def segments(own, between):
+    """How many of these points lie between each two rows."""
+    to_own = np.linalg.norm(between[:, None] - own, axis=2)
+    length = np.linalg.norm(own[:, None] - own, axis=2) + np.diag(np.full(len(own), np.inf))
+    detour = np.where(np.eye(len(own), dtype=bool), np.inf, to_own[:, :, None] + to_own[:, None] - length)
+    ends = detour.reshape(len(between), -1).argmin(axis=1)
+    return Counter(tuple(sorted(divmod(int(end), len(own)))) for end in ends)
 
 
 def test_a_level_with_few_rows_uses_the_neighbours_it_has_and_says_so():
