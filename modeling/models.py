@@ -128,7 +128,9 @@ class Prediction(models.Model):
             ),
             models.CheckConstraint(
                 name="prediction_interval_has_both_ends",
-                condition=Q(lower__isnull=True, upper__isnull=True) | Q(lower__lte=models.F("upper")),
+                condition=Q(lower__isnull=True, upper__isnull=True)
+                # A comparison with NULL is not false, so a CHECK would let it pass.
+                | Q(lower__isnull=False, upper__isnull=False, lower__lte=models.F("upper")),
             ),
         ]
         indexes = [models.Index(name="prediction_cell", fields=["run", "true_level", "level"])]

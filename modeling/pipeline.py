@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from itertools import chain, islice
@@ -81,28 +83,33 @@ def _train(run: TrainingRun, claim: Claim) -> None:
         "versions": library_versions(),
     }
     dataset_digest = data.dataset.digest()
-    artifact, digest = _write_artifact(run, claim, model, data, metrics, dataset_digest)
-    claim.report(0.9, "Predicting every track")
-    final = predictions_of(model, data.features.values)
-    claim.report(0.95, "Looking for labels that look wrong")
-    suspects = find_suspects(data, evaluation, share=settings.FLAG_SHARE, seed=run.seed)
+    # The token: an attempt that was given up for dead may still be writing to its own folder.
+    artifact = f"run-{run.pk}-{claim.token.hex[:8]}"
+    with ExitStack() as unless_it_succeeds:
+        unless_it_succeeds.callback(shutil.rmtree, settings.RUNS_DIR / artifact, ignore_errors=True)
+        digest = _write_artifact(run, artifact, model, data, metrics, dataset_digest)
+        claim.report(0.9, "Predicting every track")
+        final = predictions_of(model, data.features.values)
+        claim.report(0.95, "Looking for labels that look wrong")
+        suspects = find_suspects(data, evaluation, share=settings.FLAG_SHARE, seed=run.seed)
 
-    with transaction.atomic():
-        TrainingRun.objects.filter(pk=run.pk).update(
-            feature_sets=list(data.feature_set_keys),
-            code_version=code_version(),
-            dataset_digest=dataset_digest,
-            artifact=artifact,
-            artifact_digest=digest,
-            n_tracks=len(data.dataset.y),
-            n_annotations=len(data.annotations),
-            metrics=metrics,
-        )
-        _store(chain(_held_out(run, data, evaluation), _final(run, data, final)))
-        n_open = raise_flags(suspects, source=str(run))
-        if not Promotion.objects.exists():
-            Promotion.objects.create(run=run, promoted_by=None)
-        claim.succeed(f"macro-MAE {metrics['out_of_fold']['macro_mae']:.2f}; {n_open} labels to review")
+        with transaction.atomic():
+            TrainingRun.objects.filter(pk=run.pk).update(
+                feature_sets=list(data.feature_set_keys),
+                code_version=code_version(),
+                dataset_digest=dataset_digest,
+                artifact=artifact,
+                artifact_digest=digest,
+                n_tracks=len(data.dataset.y),
+                n_annotations=len(data.annotations),
+                metrics=metrics,
+            )
+            _store(chain(_held_out(run, data, evaluation), _final(run, data, final)))
+            n_open = raise_flags(suspects, source=str(run))
+            if not Promotion.objects.exists():
+                Promotion.objects.create(run=run, promoted_by=None)
+            claim.succeed(f"macro-MAE {metrics['out_of_fold']['macro_mae']:.2f}; {n_open} labels to review")
+        unless_it_succeeds.pop_all()
 
 
 def _recipe_factory(run: TrainingRun, *, n_tracks: int) -> Callable[[], Recipe]:
@@ -153,10 +160,8 @@ def _part_metrics(data: TrainingData, evaluation: Evaluation, rows: np.ndarray) 
 
 
 def _write_artifact(
-    run: TrainingRun, claim: Claim, model: Recipe, data: TrainingData, metrics: dict[str, Any], dataset_digest: str
-) -> tuple[str, str]:
-    # The token: an attempt that was given up for dead may still be writing to its own folder.
-    name = f"run-{run.pk}-{claim.token.hex[:8]}"
+    run: TrainingRun, name: str, model: Recipe, data: TrainingData, metrics: dict[str, Any], dataset_digest: str
+) -> str:
     manifest = artifacts.Manifest(
         recipe=run.recipe,
         feature_sets={key.split("@")[0]: key.split("@")[1] for key in data.feature_set_keys},
@@ -169,7 +174,7 @@ def _write_artifact(
     digest = artifacts.write(settings.RUNS_DIR / name / "model", model, manifest)
     # With the levels that metrics are counted against, the snapshot is all it takes to get them again.
     data.dataset.save(settings.RUNS_DIR / name / "dataset.npz", true_level=data.true_level)
-    return name, digest
+    return digest
 
 
 def _store(predictions: Iterator[Prediction]) -> None:

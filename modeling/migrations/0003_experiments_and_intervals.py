@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("lower__isnull", True), ("upper__isnull", True)),
-                    ("lower__lte", models.F("upper")),
+                    models.Q(("lower__isnull", False), ("lower__lte", models.F("upper")), ("upper__isnull", False)),
                     _connector="OR",
                 ),
                 name="prediction_interval_has_both_ends",

@@ -1,6 +1,7 @@
 """A training that somebody calls off leaves nothing of its results."""
 
 import pytest
+from django.conf import settings
 
 from annotations.models import Flag
 from energyapp.jobs import services as jobs
@@ -31,3 +32,4 @@ def test_a_training_called_off_in_the_middle_or_just_before_its_end_leaves_no_re
     assert TrainingRun.objects.get().metrics is None
     for nothing in (Prediction, Promotion, Flag):
         assert not nothing.objects.exists()
+    assert not list(settings.RUNS_DIR.glob("run-*"))

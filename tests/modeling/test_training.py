@@ -623,7 +623,17 @@ def test_a_run_has_all_of_its_results_or_none(broken):
         TrainingRunFactory(**broken)
 
 
-@pytest.mark.parametrize("broken", [{"level": 0}, {"part": "guess"}, {"true_level": None}])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"level": 0},
+        {"part": "guess"},
+        {"true_level": None},
+        {"lower": 5, "upper": 4},
+        {"lower": 5, "upper": None},
+        {"lower": None, "upper": 5},
+    ],
+)
 def test_predictions_that_make_no_sense_are_refused(broken):
     with pytest.raises(IntegrityError), transaction.atomic():
         PredictionFactory(**broken)
