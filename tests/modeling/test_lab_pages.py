@@ -178,6 +178,25 @@ def test_what_has_no_report_yet_cannot_be_downloaded(as_lead):
     assert as_lead.get(f"/lab/{lasting(JobFactory(kind='experiment')).pk}/report.csv").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("part", "damage"),
+    [
+        ("charts", {"kind": "pie"}),
+        ("charts", {"x_names": ["one"]}),
+        ("charts", {"series": [{"name": "a", "x": [0, 1], "y": [1.0], "se": []}]}),
+        ("matrices", {"counts": [[1, 2], [3]]}),
+        ("tables", {"rows": [["none"]]}),
+    ],
+)
+def test_a_report_with_parts_that_cannot_be_drawn_is_a_message_and_no_error(part, damage, as_lead):
+    experiment = ExperimentFactory()
+    stored = json.loads(experiment.report)
+    stored["findings"][part][-1] |= damage
+    Experiment.objects.filter(pk=experiment.pk).update(report=json.dumps(stored))
+
+    assert "written by another version of the program" in html_of(as_lead, f"/lab/{experiment.pk}/")
+
+
 @pytest.mark.parametrize("report", ['{"format": 2}', '{"format": 1}', "[]", "no json"])
 def test_a_report_of_another_version_is_a_message_and_no_error(report, as_lead):
     experiment = ExperimentFactory(report=report)

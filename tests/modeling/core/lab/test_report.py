@@ -37,7 +37,7 @@ def report(rows=ROWS):
         conclusions=("a is best.",),
         tables=(Table("All", COLUMNS, tuple(rows), "A caption.", best=0),),
         matrices=(matrix("counts", np.eye(10, dtype=int)), matrix("coarse", [[3, 1], [0, 2]], ("1-5", "6-10"))),
-        charts=(Chart("curve", "x", "y", (Series("a", (1.0, 2.0), (3.0, 4.0), (0.1, 0.2)),), "bar", ("one", "two")),),
+        charts=(Chart("curve", "x", "y", (Series("a", (0.0, 1.0), (3.0, 4.0), (0.1, 0.2)),), "bar", ("one", "two")),),
         notes=("a note",),
     )
     about = Provenance(
