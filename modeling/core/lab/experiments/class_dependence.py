@@ -44,9 +44,10 @@ def answer(
 
 def _conclusions(classes: HeldOut, regression: HeldOut) -> tuple[str, ...]:
     fewer = regression.mean_of(regression.large_errors - classes.large_errors)
+    points = f"{fewer.value * 100:+.1f} ± {fewer.se * 100:.1f} points of them"
     return (
         f"{LARGE_ERROR} levels off or more: {percent(classes.mean_of(classes.large_errors))} of the tracks by classification,"
-        f" {percent(regression.mean_of(regression.large_errors))} by regression; the difference is {percent(fewer)}"
+        f" {percent(regression.mean_of(regression.large_errors))} by regression; the difference is {points}"
         f" (regression {verdict(fewer)}).",
         f"Where they are wrong, classification errs by {in_words(classes.distance_when_wrong)} levels and regression by"
         f" {in_words(regression.distance_when_wrong)}.",

@@ -8,7 +8,7 @@ from modeling.core.lab.catalogue import LabelNoiseCeiling
 from modeling.core.lab.data import TooLittleData
 from modeling.core.lab.experiments import label_noise_ceiling
 from modeling.core.lab.experiments.label_noise_ceiling import answer
-from modeling.core.lab.noise import LabelNoise, ceiling, median_of_others, noise_free_levels
+from modeling.core.lab.noise import LabelNoise, ceiling, median_of_others, medians, noise_free_levels
 from tests.modeling.core.lab.planted import column, lab_data, labels_by, silent
 
 N = 1200
@@ -100,6 +100,16 @@ def test_the_report_gives_each_ceiling_an_interval_and_ours_beside(report):
         "ridge_thresholds, median",
         "ridge_thresholds, the tracks' levels",
     ]
+
+
+def test_a_level_that_is_the_median_of_its_labels_has_no_second_row():
+    annotations = labelled_by_three(noise=0.7, level=LEVEL[:120])
+    level = medians(annotations.track, annotations.level)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(label_noise_ceiling, "N_RESAMPLES", 30)
+        found = answer(LabelNoiseCeiling(), lab_data(level=level, annotations=annotations), on_progress=silent)
+
+    assert column(found.tables[0], "Model and what it is judged by")[-1] == "ridge_thresholds, median"
 
 
 def test_a_person_with_a_bias_is_farther_from_the_rest(report):

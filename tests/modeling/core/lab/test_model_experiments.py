@@ -158,6 +158,8 @@ def test_class_dependence_counts_large_errors_as_its_matrices_do(answered):
         off = np.abs(np.subtract.outer(np.arange(10), np.arange(10)))
         assert large.value == pytest.approx(counts[off >= 3].sum() / counts.sum())
         assert distance.value == pytest.approx((counts * off).sum() / counts[off > 0].sum())
+    less = cells(table, "less xgboost")[1]
+    assert f"the difference is {less.value * 100:+.1f} ± {less.se * 100:.1f} points" in findings.conclusions[0]
 
 
 def test_feature_sets_are_tried_in_every_combination_on_the_same_tracks(answered):
