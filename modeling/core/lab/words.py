@@ -82,6 +82,8 @@ def _as_good(found: Mapping[str, HeldOut], best: str) -> str:
         return ""
     if not near:
         return ", clearly below the others" if len(others) > 1 else ", clearly below the other"
+    if len(near) == len(others) > MAX_NAMES:
+        return f"; none of the other {len(others)} is clearly different"
     if len(near) > MAX_NAMES:
         return f"; {len(near)} of the other {len(others)} are not clearly different"
     return f"; not clearly different: {', '.join(near)}"

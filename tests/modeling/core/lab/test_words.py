@@ -28,9 +28,12 @@ def test_the_lowest_of_all_is_said_to_be_clearly_below_the_others():
 
 
 def test_many_that_are_as_good_are_counted():
-    first, *_ = better_or_not({f"k {k}": off_by(1) for k in range(6)}, "k 0")
+    alike = {f"k {k}": off_by(1) for k in range(6)}
+    first, *_ = better_or_not(alike, "k 0")
+    with_worse, *_ = better_or_not({"none": off_by(2), **alike}, "none")
 
-    assert first.endswith("; 5 of the other 5 are not clearly different.")
+    assert first.endswith("; none of the other 5 is clearly different.")
+    assert with_worse.endswith("; 5 of the other 6 are not clearly different.")
 
 
 def test_where_nothing_was_learnt_that_comes_first():
