@@ -26,8 +26,9 @@ class ConformalIntervals:
     two quantiles between which the stated share lies: `[k + low(k), k + high(k)]` are the scores that level k expects.
     Both ends are made ascending in k and joined by straight lines; the interval of a score is where it lies between them.
 
-    Quantiles are taken a little further out, by the factor (1 + 1 / n_tracks) that makes conformal intervals valid with few
-    tracks. Beyond the levels that were seen the residuals of the nearest speak.
+    Quantiles are taken a little further out, by the factor (1 + 1 / n) that makes conformal intervals valid with few tracks;
+    n is how many tracks, by their weights, speak for the level. With the number of all tracks the worst level of 150
+    simulated ones held .74 of its labels, so it is .89. Beyond the levels that were seen the residuals of the nearest speak.
 
     Attributes
     ----------
@@ -70,7 +71,8 @@ class ConformalIntervals:
         distance = np.abs(self.label - level)
         # Less the smallest: a level far from all that were seen would have no weight at all.
         weight = np.exp(-(distance**2 - distance.min() ** 2) / (2 * BORROWING_LEVELS**2))
-        outside = max(0.0, 1 - coverage * (1 + 1 / len(distance))) / 2
+        n_speaking = weight.sum() ** 2 / np.sum(weight**2)  # Kish's effective number
+        outside = max(0.0, 1 - coverage * (1 + 1 / n_speaking)) / 2
         residual = self.score - self.label
         order = np.argsort(residual)
         share_below = np.cumsum(weight[order]) / weight.sum()
