@@ -52,6 +52,8 @@ def form_of(kind: type[Experiment], texts: Mapping[str, str] | None = None) -> F
     options: dict[str, Any] = {}
     shown = []
     for each in fields(kind):
+        if each.name in kind.idle:
+            continue
         text = (texts or {}).get(each.name, text_of(each.default))[:MAX_LENGTH]
         value, error = _checked(kind, each.name, text)
         options[each.name] = value

@@ -177,5 +177,9 @@ def _form_as_asked(asked: Experiment) -> Form:
 
 def _as_asked(shown: Experiment, kind: type[Question] | None) -> list[tuple[str, str, bool]]:
     """(option, value, whether it is another than usual)."""
-    usual = kind().options if kind else {}
-    return [(name, text_of(value) or "–", usual.get(name) != value) for name, value in shown.options.items()]
+    usual, idle = (kind().options, kind.idle) if kind else ({}, ())
+    return [
+        (name, text_of(value) or "–", usual.get(name) != value)
+        for name, value in shown.options.items()
+        if name not in idle
+    ]

@@ -35,10 +35,21 @@ def test_every_experiment_is_there_with_a_form_of_all_its_options(as_lead):
     for name, kind in EXPERIMENTS.items():
         assert kind.title in html
         for option in kind().options:
-            assert f'id="{name}-{option}"' in html
+            assert (f'id="{name}-{option}"' in html) == (option not in kind.idle)
     assert 'type="number" min="2" max="20"' in html
     assert html.count("Not asked yet.") == len(EXPERIMENTS)
     assert "No worker is running" in html
+
+
+def test_options_that_change_nothing_are_not_offered(as_lead):
+    counted = ExperimentFactory(name="data_understanding", options=EXPERIMENTS["data_understanding"]().options)
+
+    page = html_of(as_lead, f"/lab/{counted.pk}/")
+    as_lead.post("/lab/data_understanding/run/")
+
+    assert "n_folds" not in page
+    assert "Other options" not in page
+    assert Experiment.objects.latest("pk").options == EXPERIMENTS["data_understanding"]().options
 
 
 def test_a_card_shows_what_was_last_found_and_what_goes_on_now(as_lead):

@@ -27,6 +27,7 @@ class DataUnderstanding(Experiment):
     title = "Understanding the data"
     question = "How many tracks are there of each level and genre, how does each annotator use the scale, and what lacks audio?"
     thesis = "tables 3.1 and 3.4, figures 3.1 and 3.2"
+    idle = ("seed", "n_folds", "n_repeats", "by_artist", "sets")
 
 
 @dataclass(kw_only=True)

@@ -34,12 +34,15 @@ class Experiment:
         Where the thesis does the same ("table 3.5"); empty where it goes beyond.
     sets : names of feature sets with version
         Empty: the usual ones.
+    idle
+        Options of all experiments that change nothing in this one: not offered.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     question: ClassVar[str]
     thesis: ClassVar[str] = ""
+    idle: ClassVar[tuple[str, ...]] = ()
 
     seed: int = option(0, "All randomness: the same seed and data give the same numbers.", low=0, high=2**31 - 1)
     n_folds: int = option(

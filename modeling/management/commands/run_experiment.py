@@ -85,7 +85,7 @@ def listing() -> str:
     """Every experiment: its question, and its options with their defaults."""
     return "\n\n".join(
         f"{name}: {kind.question}\n"
-        + "\n".join(f"    {key}={json.dumps(value)}" for key, value in kind().options.items())
+        + "\n".join(f"    {key}={json.dumps(value)}" for key, value in kind().options.items() if key not in kind.idle)
         for name, kind in EXPERIMENTS.items()
     )
 
