@@ -58,7 +58,9 @@ def question(*, name: str, options: dict[str, Any]) -> Question:
         asked = EXPERIMENTS[name](**options)
     except TypeError as problem:  # an option of another name
         raise ValueError(f"found options {', '.join(options)}; {problem}") from None
-    keys = [feature_set.key for feature_set in FEATURE_SETS.values()]
+    key_of_name = {feature_set.name: feature_set.key for feature_set in FEATURE_SETS.values()}
+    keys = list(key_of_name.values())
+    asked.sets = tuple(key_of_name.get(each, each) for each in asked.sets)  # a name alone is the version of today
     if unknown := [key for key in asked.sets if key not in keys]:
         raise ValueError(f"found feature set {unknown[0]!r}; expected some of {', '.join(keys)}")
     return asked

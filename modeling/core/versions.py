@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 LIBRARIES = (
-    *("numpy", "scipy", "scikit-learn", "imbalanced-learn", "xgboost-cpu", "xgboost"),
+    *("numpy", "scipy", "scikit-learn", "xgboost-cpu", "xgboost"),
     *("tensorflow-cpu", "tensorflow", "keras", "optuna"),
 )
 

@@ -76,6 +76,13 @@ def test_once_answered_it_can_be_asked_again(library):
     assert ask() != first
 
 
+def test_a_feature_set_may_be_named_without_its_version():
+    assert services.question(name="resampling", options={"sets": ("signal", "spotify@1")}).sets == (
+        "signal@2",
+        "spotify@1",
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

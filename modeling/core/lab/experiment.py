@@ -52,7 +52,7 @@ class Experiment:
         1, "How often, with other folds. More make the figures steadier, and take longer.", low=1, high=50
     )
     by_artist: bool = option(True, "Hold out all tracks of an artist together.")
-    sets: tuple[str, ...] = option((), "Feature sets to learn from, by name with version. None: the usual ones.")
+    sets: tuple[str, ...] = option((), "Feature sets to learn from, by name. None: the usual ones.")
 
     def __post_init__(self) -> None:
         for each in fields(self):
