@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,7 +29,6 @@ from modeling.core.recipes import RECIPES, Recipe
 from modeling.core.recipes.auto import Auto
 from modeling.core.recipes.network import Network
 from modeling.core.recipes.ridge_thresholds import RidgeThresholds
-from modeling.core.recipes.score import BeforeFit, Learnt, Tracks
 from modeling.core.recipes.xgboost import XGBoost
 
 N_REPEATS, N_FOLDS = 3, 5
@@ -39,16 +37,6 @@ TEST_SHARE = 0.2
 WARM_UP_ROWS = 60
 
 Contender = Callable[..., Recipe]
-
-
-@dataclass(kw_only=True, eq=False)
-class NetworkOnce(Network):
-    """The thesis's way: one fit with a validation part. Nothing is held out for intervals, which are none."""
-
-    name = "network_once"
-
-    def learn(self, tracks: Tracks, *, before_fit: BeforeFit = lambda: None) -> Learnt:
-        return Learnt(self.fit_scorer(tracks, np.random.default_rng(self.seed)), tracks.y)
 
 
 XGBOOST_SMOTE = partial(XGBoost, resampling="smote", decision="lowest_mae")
@@ -65,7 +53,7 @@ AT_THE_THESIS_SIZE: Mapping[str, Contender] = {
     "ridge_thresholds": partial(RidgeThresholds, n_folds=4),
     "xgboost": XGBoost,
     "xgboost_smote": XGBOOST_SMOTE,
-    "network_once": NetworkOnce,
+    "network_once": partial(Network, n_folds=0),  # the thesis's way
     THESIS_NETWORK: Network,
     **{name: RECIPES[name] for name in ("gp", "svr", "ordinal_logit", "baseline")},
     AUTO: Auto,
@@ -116,7 +104,9 @@ def on_real_labels(path: Path, names: Sequence[str], *, n_repeats: int = N_REPEA
 
     Recipes are told the artists, as in the product, and hold them out together inside `fit`.
     """
-    return Results(read_tracks(path).y, {name: _alone(_cross_validated, name, path, n_repeats) for name in names})
+    tracks = read_tracks(path)
+    runs = {name: _alone(_cross_validated, name, path, n_repeats) for name in names}
+    return Results(tracks.y, runs, tracks.groups)
 
 
 def _cross_validated(name: str, path: Path, n_repeats: int) -> Run:
@@ -152,7 +142,7 @@ def _fitted_once(name: str, n_rows: int, n_features: int) -> Run:
     model = AT_THE_THESIS_SIZE[name](seed=0).fit(X, y)
     cost = watch.cost(1)
     X_test, _ = _test_tracks(n_rows, n_features)
-    interval = np.stack(model.predict_interval(X_test))[:, None]
+    interval = np.stack(model.predict_interval(X_test))[:, None] if model.config["n_folds"] else None
     return Run(model.predict(X_test)[None], interval, cost, (*model.notes, *_laps(model)))
 
 
@@ -229,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     if asked.command == "emomusic":
         results = on_real_labels(asked.path, asked.recipes, n_repeats=asked.repeats)
-        print(f"{len(results.y)} tracks, {asked.repeats} x {N_FOLDS} stratified folds; in levels, se over tracks")
+        print(f"{len(results.y)} tracks, {asked.repeats} x {N_FOLDS} stratified folds; in levels, se over artists")
         print(table(results, TARGETS_ON_REAL_LABELS))
     else:
         results = at_the_thesis_size(asked.recipes, n_rows=asked.rows, n_features=asked.columns)

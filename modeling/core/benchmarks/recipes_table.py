@@ -41,43 +41,47 @@ class Run:
     Attributes
     ----------
     level : shape (n_repeats, n_tracks), int
-    interval : shape (2, n_repeats, n_tracks), float
-        Lower and upper, of 90 % coverage.
+    interval : shape (2, n_repeats, n_tracks), float, or None
+        Lower and upper, of 90 % coverage; None of a recipe that held nothing out.
     remarks : sentences
     """
 
     level: Levels
-    interval: Floats
+    interval: Floats | None
     cost: Cost
     remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Runs by name, on the same tracks with labels y (n_tracks,)."""
+    """Runs by name, on the same tracks with labels y (n_tracks,), by these artists; without them tracks are independent."""
 
     y: Floats
     runs: Mapping[str, Run]
+    artists: NDArray[np.str_] | None = None
 
     @property
     def truth(self) -> Levels:
         return round_to_level(self.y)
 
     def macro_mae(self, name: str) -> tuple[float, float]:
-        """In levels, the mean over repeats; with its standard error over tracks."""
-        return mean_over_strata(self._error(name), self.truth)
+        """In levels, the mean over repeats; with its standard error over artists."""
+        return mean_over_strata(self._error(name), self.truth, self.artists)
 
     def mae(self, name: str) -> tuple[float, float]:
         """As `macro_mae`."""
-        return mean_over_strata(self._error(name), np.zeros_like(self.truth))
+        return mean_over_strata(self._error(name), np.zeros_like(self.truth), self.artists)
 
     def macro_mae_less(self, name: str, other: str) -> tuple[float, float]:
         """Macro-MAE of one less that of another, and the standard error of the difference: track by track."""
-        return mean_over_strata(self._error(name) - self._error(other), self.truth)
+        return mean_over_strata(self._error(name) - self._error(other), self.truth, self.artists)
 
     def coverage(self, name: str) -> tuple[float, float, float]:
         """(share, that in the worst level with 20 tracks or more, mean width in levels), means over the repeats."""
-        repeats = [coverage(self.y, *ends) for ends in zip(*self.runs[name].interval, strict=True)]
+        interval = self.runs[name].interval
+        if interval is None:
+            raise ValueError(f"found no intervals of {name}; expected a recipe that holds tracks out")
+        repeats = [coverage(self.y, *ends) for ends in zip(*interval, strict=True)]
         levels = [level for level, (n, _) in repeats[0].by_level.items() if n >= 20]
         worst = min(
             (float(np.mean([each.by_level[level][1] for each in repeats])) for level in levels), default=float("nan")
@@ -132,9 +136,7 @@ def table(results: Results, targets: Sequence[Target]) -> str:
 
 def _row(results: Results, name: str) -> str:
     run = results.runs[name]
-    share, worst, width = results.coverage(name)
-    # A recipe that holds nothing out has intervals without width: there is nothing to say of them.
-    intervals = f"{share:6.3f} {worst:5.3f} {width:5.2f}" if width else ""
+    intervals = "" if run.interval is None else "{:6.3f} {:5.3f} {:5.2f}".format(*results.coverage(name))
     return (
         "{:18} {:9.3f} {:5.3f}".format(name, *results.macro_mae(name))
         + f"  {_less(results, name, THESIS_NETWORK):>15}  {_less(results, name, AUTO):>13}"
