@@ -16,11 +16,11 @@ from modeling.core.dataset import Dataset, grouped_stratified_folds
 from modeling.core.decisions import round_to_level
 from modeling.core.estimates import Estimate, mean_over_strata
 from modeling.core.lab import catalogue, thesis
-from modeling.core.lab.comparison import HeldOut, OnProgress, Protocol, check_enough, check_left
+from modeling.core.lab.comparison import HeldOut, OnProgress, Protocol, check_enough, check_left, fit
 from modeling.core.lab.data import LabData, TooLittleData
 from modeling.core.lab.report import Cell, Chart, Column, Findings, Series, Table
-from modeling.core.lab.words import difference_in_words, in_words
-from modeling.core.metrics import LEVELS, Floats
+from modeling.core.lab.words import best_constant, difference_in_words, in_words
+from modeling.core.metrics import Floats
 from modeling.core.recipes.network import Network
 
 if TYPE_CHECKING:
@@ -158,14 +158,11 @@ class _Search:
         return mean_over_strata(np.abs(level - truth).mean(axis=0), truth, dataset.groups)
 
     def score(self, options: Mapping[str, Any], known: NDArray[np.bool_], held: NDArray[np.bool_], seed: int) -> Floats:
-        """Of one network: a whole recipe would fit others for cuts and intervals, which nobody looks at here."""
-        dataset = self.data.dataset
-        network = Network(seed=seed, n_epochs=self.asked.n_epochs, **options)
-        groups = dataset.groups[known] if self.protocol.by_artist else None
-        tracks = network.checked(dataset.X[known], dataset.y[known], groups, None)
-        scorer = network.fit_scorer(tracks, np.random.default_rng(seed))
+        """Of one network, without others for intervals, which nobody looks at here."""
+        network = Network(seed=seed, n_epochs=self.asked.n_epochs, n_folds=0, **options)
+        fit(network, self.data.dataset, known, by_artist=self.protocol.by_artist)
         self.said |= dict.fromkeys(network.notes)
-        return scorer.predict(dataset.X[held])
+        return network.predict_score(self.data.dataset.X[held])
 
 
 def _said(study: optuna.Study) -> tuple[str, ...]:
@@ -225,6 +222,10 @@ def _conclusions(
     of_search, of_thesis = on_judged.values()
     gain = of_search.macro_mae_less(of_thesis)
     worst = max(trial.error.value for trial in trials)
+    constant = best_constant(round_to_level(searched.y))
+    n_lost = sum(trial.error.value >= constant for trial in trials)
+    if n_lost == len(trials):
+        yield f"Nothing was learnt in {n_epochs} epochs: all err as much as one level for all tracks does ({constant:.2f}), or more."
     yield (
         f"Best of {len(trials)} settings: {_in_words(best.options)}, with macro-MAE {in_words(best.error)} on the tracks of the"
         f" search (worst {worst:.2f}; the thesis {thesis.SEARCH_BEST:.2f} to {thesis.SEARCH_WORST:.2f} in {thesis.SEARCH_TRIALS})."
@@ -235,12 +236,10 @@ def _conclusions(
     )
     within = sum(trial.error.value <= best.error.value + best.error.se for trial in trials)
     yield f"{within} of the {len(trials)} settings are within one standard error of the best: which of these is first is chance."
-    levels = np.unique(round_to_level(searched.y))
-    constant = min(float(np.abs(levels - level).mean()) for level in LEVELS)
-    if slow := sum(trial.error.value > constant for trial in trials):
+    if 0 < n_lost < len(trials):
         yield (
-            f"{slow} settings err more than one level for all tracks does ({constant:.2f}): with this few tracks they have not"
-            f" learnt anything in {n_epochs} epochs."
+            f"{n_lost} settings err as much as one level for all tracks does ({constant:.2f}), or more: with this few tracks they"
+            f" have not learnt anything in {n_epochs} epochs."
         )
     if importances:
         first = max(importances, key=lambda name: importances[name])
