@@ -11,7 +11,7 @@ RECIPE_CHOICES = {
     "mean_of_models": "The mean of ridge, GP, SVR and trees: where they err differently, errors cancel. Minutes.",
     "network": "The thesis’s neural network. Wants thousands of labels, and minutes.",
     "crnn": "A convolutional recurrent network on spectrograms, which manage.py compute_features --set logmel makes. Wants "
-    "thousands of labels, and a quarter of an hour a thousand.",
+    "thousands of labels, and a quarter of an hour at the least.",
     "xgboost_classifier": "Trees that take levels for ten unordered names: what the thesis compared with.",
     "annotator_ensemble": "A model of each busy annotator’s own labels, and their mean vote: the thesis’s experiment.",
     "baseline": "One logistic regression a level: the thesis’s baseline, to be beaten.",
