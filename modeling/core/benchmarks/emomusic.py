@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from modeling.core.dataset import Dataset
 from modeling.core.decisions import round_to_level
+from modeling.core.estimates import mean_over_strata
 from modeling.core.evaluation import cross_validate
-from modeling.core.metrics import LEVELS, MAX_LEVEL, MIN_LEVEL, Floats, Levels, macro_mae, mae
+from modeling.core.metrics import LEVELS, Floats, Levels, macro_mae, mae
 from modeling.core.mislabels import suspicion
 
 PLANTED_SHARE = 0.075
@@ -68,10 +69,10 @@ def compare_decisions(dataset: Dataset, *, n_repeats: int = 3, recipe: str = "ri
     rounded_error = np.mean([np.abs(level - truth) for level in rounded], axis=0)
     return Decisions(
         macro_mae_thresholds=float(np.mean([macro_mae(truth, level) for level in decided])),
-        macro_mae_thresholds_se=_macro_se(truth, decided_error),
+        macro_mae_thresholds_se=mean_over_strata(decided_error, truth).se,
         macro_mae_rounded=float(np.mean([macro_mae(truth, level) for level in rounded])),
-        macro_mae_rounded_se=_macro_se(truth, rounded_error),
-        macro_mae_gain_se=_macro_se(truth, rounded_error - decided_error),
+        macro_mae_rounded_se=mean_over_strata(rounded_error, truth).se,
+        macro_mae_gain_se=mean_over_strata(rounded_error - decided_error, truth).se,
         mae_thresholds=float(np.mean([mae(truth, level) for level in decided])),
         mae_rounded=float(np.mean([mae(truth, level) for level in rounded])),
     )
@@ -140,12 +141,6 @@ def report(dataset: Dataset, *, n_repeats: int = 3, n_plantings: int = 10) -> st
         ]
         lines.append(f"{name:53} {np.mean(each):17.3f}  {np.std(each, ddof=1) / n_plantings**0.5:.3f}")
     return "\n".join(lines)
-
-
-def _macro_se(truth: Levels, error: Floats) -> float:
-    """Standard error of the mean over levels of each level's mean error; a level with one track adds none."""
-    levels = [error[truth == level] for level in range(MIN_LEVEL, MAX_LEVEL + 1) if np.sum(truth == level) > 1]
-    return float(np.sqrt(sum(each.var(ddof=1) / each.size for each in levels)) / len(np.unique(truth)))
 
 
 def main() -> None:
