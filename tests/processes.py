@@ -18,6 +18,8 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from celery import Celery
+from redis import Redis as Client
+from redis.exceptions import ConnectionError
 
 from energyapp.celery import app as product_app
 from energyapp.serve.checks import find_redis_server
@@ -183,7 +185,7 @@ class Redis:
         port = free_port()
         redis = cls(port, folder, cls._run(folder, port))
         try:
-            wait_until(redis.listens, what="Redis")
+            wait_until(redis.answers, what="Redis")
             yield redis
         finally:
             redis.process.end()
@@ -204,8 +206,10 @@ class Redis:
 
     def restart(self) -> None:
         self.process = self._run(self.folder, self.port)
-        wait_until(self.listens, what="Redis")
+        wait_until(self.answers, what="Redis")
 
-    def listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+    def answers(self) -> bool:
+        """Whether it takes orders: it listens already while it still reads its file, and then refuses every one."""
+        with Client.from_url(self.url) as client, contextlib.suppress(ConnectionError):
+            return client.ping()
+        return False
