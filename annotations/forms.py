@@ -1,6 +1,7 @@
 from django import forms
 
-from annotations.models import MAX_LEVEL, MIN_LEVEL, Decision, Skip
+from annotations.labelling import Listening
+from annotations.models import MAX_LEVEL, MIN_LEVEL, Comparison, Decision, Skip
 
 BIGGEST_ID = 2**63 - 1  # what the database can look for
 
@@ -10,16 +11,40 @@ class LevelField(forms.IntegerField):
         super().__init__(min_value=MIN_LEVEL, max_value=MAX_LEVEL, **kwargs)
 
 
+class TrackField(forms.IntegerField):
+    def __init__(self, **kwargs):
+        super().__init__(min_value=1, max_value=BIGGEST_ID, **kwargs)
+
+
 class LabelForm(forms.Form):
-    track_id = forms.IntegerField(max_value=BIGGEST_ID)
+    track_id = TrackField()
     submission_id = forms.UUIDField()
     level = LevelField()
     listened_s = forms.FloatField(required=False, min_value=0)
+    answered_s = forms.FloatField(required=False, min_value=0)
+
+    def clean(self):
+        cleaned = super().clean() or {}
+        cleaned["listening"] = Listening(cleaned.pop("listened_s", None), cleaned.pop("answered_s", None))
+        return cleaned
+
+
+class RelabelForm(forms.Form):
+    track_id = TrackField()
+    submission_id = forms.UUIDField()
+    level = LevelField()
 
 
 class SkipForm(forms.Form):
-    track_id = forms.IntegerField(max_value=BIGGEST_ID)
+    track_id = TrackField()
     reason = forms.ChoiceField(choices=Skip.Reason)
+
+
+class ComparisonForm(forms.Form):
+    track_id = TrackField()
+    submission_id = forms.UUIDField()
+    other_id = TrackField()
+    answer = forms.ChoiceField(choices=Comparison.Answer)
 
 
 class OpinionForm(forms.Form):

@@ -1,23 +1,13 @@
-"""Every write of the labelling side: one transaction each, safe to repeat."""
+"""Every write of flags and review: one transaction each, safe to repeat. Those of labelling are in `labelling`."""
 
-import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db import transaction
 
-from annotations.models import Annotation, Decision, Flag, Lease, Skip, Track, User
-from annotations.queue import next_track
-
-MAX_CLAIM_TRIES = 5
-
-
-class NoLease(Exception):
-    """The annotator answers about a track that is not (or no longer) theirs to label."""
+from annotations.models import Annotation, Decision, Flag, Track, User
 
 
 class OwnLabel(Exception):
@@ -34,81 +24,6 @@ class DecidedMeanwhile(Exception):
 
 class FlagGone(Exception):
     """A training has withdrawn the flag while somebody was deciding about it."""
-
-
-# ---- Labelling
-
-
-def claim_next_track(*, annotator: User) -> Lease | None:
-    """The annotator's lease, kept or new; None when nothing is left for them."""
-    for _ in range(MAX_CLAIM_TRIES):
-        try:
-            return _claim(annotator)
-        except IntegrityError:
-            continue  # somebody committed a lease on that track between our look and our insert: look again
-    return None
-
-
-@transaction.atomic
-def _claim(annotator: User) -> Lease | None:
-    now = timezone.now()
-    expires_at = now + dt.timedelta(minutes=settings.LEASE_MINUTES)
-    if held := Lease.objects.select_for_update().filter(annotator=annotator).select_related("track").first():
-        if held.expires_at > now:
-            return held
-        held.delete()
-    _drop_expired_leases(now)
-    track = next_track(annotator)
-    if track is None:
-        return None
-    return Lease.objects.create(track=track, annotator=annotator, taken_at=now, expires_at=expires_at)
-
-
-def _drop_expired_leases(now: dt.datetime) -> None:
-    # Two whose own leases have run out hold these locked and would wait for each other for ever: skip what is locked.
-    expired = Lease.objects.select_for_update(skip_locked=True).filter(expires_at__lte=now)
-    Lease.objects.filter(pk__in=[lease.pk for lease in expired]).delete()
-
-
-@transaction.atomic
-def annotate(
-    *, annotator: User, track_id: int, level: int, submission_id: UUID, listened_s: float | None = None
-) -> Annotation:
-    """Label the track the annotator holds, and let go of it.
-
-    Repeating a submission_id returns the annotation it made the first time.
-
-    Raises
-    ------
-    NoLease
-        The annotator does not hold this track: the lease ran out and the track went to somebody else, or another tab
-        has labelled it. Nothing is stored.
-    """
-    # Lock before looking: of two identical POSTs the second must see the first's row.
-    lease = Lease.objects.select_for_update().filter(annotator=annotator).first()
-    if done := Annotation.objects.filter(annotator=annotator, submission_id=submission_id).first():
-        return done
-    if lease is None or lease.track_id != track_id:
-        raise NoLease(f"{annotator} does not hold track {track_id}")
-    lease.delete()
-    # Meanwhile given elsewhere, on the review page or by an import: that label stands.
-    if theirs := Annotation.objects.current().filter(annotator=annotator, track_id=track_id).first():
-        return theirs
-    return Annotation.objects.create(
-        annotator=annotator,
-        track_id=track_id,
-        level=level,
-        submission_id=submission_id,
-        listened_s=listened_s,
-        answered_s=(timezone.now() - lease.taken_at).total_seconds(),
-    )
-
-
-@transaction.atomic
-def skip(*, annotator: User, track_id: int, reason: str) -> None:
-    """Pass the held track on to somebody else. Skipping what one does not hold changes nothing."""
-    if Lease.objects.filter(annotator=annotator, track_id=track_id).delete()[0]:
-        Skip.objects.get_or_create(annotator=annotator, track_id=track_id, defaults={"reason": reason})
 
 
 # ---- Flags

@@ -1,12 +1,17 @@
 from django.urls import path
 
-from annotations import library, review, views
+from annotations import label_views, library, review, views
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("label/", views.label, name="label"),
-    path("label/answer/", views.annotate, name="annotate"),
-    path("label/skip/", views.skip, name="skip"),
+    path("label/", label_views.label, name="label"),
+    path("label/answer/", label_views.annotate, name="annotate"),
+    path("label/skip/", label_views.skip, name="skip"),
+    path("label/claim/", label_views.claim, name="claim"),
+    path("label/keep/", label_views.keep, name="keep"),
+    path("label/release/", label_views.release, name="release"),
+    path("label/outbox/", label_views.answer, name="outbox"),
+    path("label/compare/", label_views.compare, name="compare"),
     path("tracks/", library.library, name="library"),
     path("tracks/<int:pk>/audio", views.track_audio, name="track_audio"),
     path("review/", review.review_queue, name="review_queue"),

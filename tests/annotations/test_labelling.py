@@ -7,8 +7,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from annotations import services
-from annotations.models import Annotation, AppendOnlyViolation, Decision, Lease, Skip, Track
+from annotations import labelling
+from annotations.models import Annotation, AppendOnlyViolation, Decision, LabellingRules, Lease, Skip, Track
 from tests.factories import (
     AnnotationFactory,
     AnnotatorFactory,
@@ -22,9 +22,21 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 
+HEARD = labelling.Listening(listened_s=4.0)
+
+
+def next_for(annotator):
+    """The lease of the track to hear now; None when nothing is left."""
+    leases = labelling.claim(annotator=annotator, rules=LabellingRules.objects.current())
+    return leases[0] if leases else None
+
+
 def answer(lease, level=7, **kwargs):
-    return services.annotate(
-        annotator=lease.annotator, track_id=lease.track_id, level=level, **{"submission_id": uuid4(), **kwargs}
+    return labelling.annotate(
+        annotator=lease.annotator,
+        track_id=lease.track_id,
+        level=level,
+        **{"submission_id": uuid4(), "listening": HEARD, **kwargs},
     )
 
 
@@ -34,29 +46,29 @@ def test_an_annotator_gets_a_playable_track_that_nobody_has_labelled(annotator):
     TrackFactory(audio_state=Track.AudioState.BAD, audio_problem="silent")
     free = TrackFactory()
 
-    assert services.claim_next_track(annotator=annotator).track == free
+    assert next_for(annotator).track == free
 
 
 def test_asking_again_keeps_the_track(annotator):
     TrackFactory.create_batch(3)
 
-    first, again = (services.claim_next_track(annotator=annotator) for _ in range(2))
+    first, again = (next_for(annotator) for _ in range(2))
 
     assert first == again
 
 
 def test_two_annotators_never_hold_the_same_track(annotator):
     track = TrackFactory()
-    services.claim_next_track(annotator=annotator)
+    next_for(annotator)
 
-    assert services.claim_next_track(annotator=AnnotatorFactory()) is None
+    assert next_for(AnnotatorFactory()) is None
     assert Lease.objects.get().track == track
 
 
 def test_a_lease_that_ran_out_goes_to_whoever_asks_next(annotator):
     old = LeaseFactory(expires_at=timezone.now() - timedelta(seconds=1))
 
-    assert services.claim_next_track(annotator=annotator).track == old.track
+    assert next_for(annotator).track == old.track
     assert Lease.objects.count() == 1
 
 
@@ -72,7 +84,7 @@ def test_tracks_are_handed_out_in_their_random_order(annotator):
 
     order = []
     for _ in range(2):
-        lease = services.claim_next_track(annotator=annotator)
+        lease = next_for(annotator)
         order.append(lease.track)
         answer(lease)
 
@@ -82,7 +94,7 @@ def test_tracks_are_handed_out_in_their_random_order(annotator):
 def test_labelling_stores_the_level_and_lets_go_of_the_track():
     lease = LeaseFactory(taken_at=timezone.now() - timedelta(seconds=12))
 
-    annotation = answer(lease, level=7, listened_s=9.5)
+    annotation = answer(lease, level=7, listening=labelling.Listening(listened_s=9.5))
 
     assert (annotation.level, annotation.listened_s, annotation.source) == (7, 9.5, Annotation.Source.LABEL)
     assert annotation.answered_s == pytest.approx(12, abs=2)
@@ -102,8 +114,8 @@ def test_the_same_submission_twice_is_one_annotation():
 def test_a_label_for_a_track_that_is_not_held_is_refused(annotator):
     lease = LeaseFactory()
 
-    with pytest.raises(services.NoLease):
-        services.annotate(annotator=annotator, track_id=lease.track_id, level=3, submission_id=uuid4())
+    with pytest.raises(labelling.NoLease):
+        labelling.annotate(annotator=annotator, track_id=lease.track_id, level=3, submission_id=uuid4())
 
     assert not Annotation.objects.exists()
 
@@ -178,14 +190,14 @@ def test_annotations_cannot_be_changed_behind_the_models_back():
 def test_a_skipped_track_goes_to_others_only(annotator):
     lease = LeaseFactory(annotator=annotator)
 
-    services.skip(annotator=annotator, track_id=lease.track_id, reason=Skip.Reason.CANNOT_JUDGE)
+    labelling.skip(annotator=annotator, track_id=lease.track_id, reason=Skip.Reason.CANNOT_JUDGE)
 
-    assert services.claim_next_track(annotator=annotator) is None
-    assert services.claim_next_track(annotator=AnnotatorFactory()).track == lease.track
+    assert next_for(annotator) is None
+    assert next_for(AnnotatorFactory()).track == lease.track
 
 
 def test_skipping_what_one_does_not_hold_changes_nothing(annotator):
-    services.skip(annotator=annotator, track_id=TrackFactory().pk, reason=Skip.Reason.BROKEN)
+    labelling.skip(annotator=annotator, track_id=TrackFactory().pk, reason=Skip.Reason.BROKEN)
 
     assert not Skip.objects.exists()
 
@@ -201,10 +213,10 @@ def test_overlap_asks_for_as_many_annotators_as_are_set(settings, annotator):
     settings.LABELS_PER_TRACK = 2
     track = AnnotationFactory().track
 
-    assert services.claim_next_track(annotator=annotator).track == track
+    assert next_for(annotator).track == track
     AnnotationFactory(track=track)
     Lease.objects.all().delete()
-    assert services.claim_next_track(annotator=annotator) is None
+    assert next_for(annotator) is None
 
 
 def test_a_second_opinion_that_a_lead_waits_for_comes_first(annotator):
@@ -212,7 +224,7 @@ def test_a_second_opinion_that_a_lead_waits_for_comes_first(annotator):
     decision = DecisionFactory(verdict=Decision.Verdict.ASK_ANOTHER)
     asked = decision.flag.annotation.track
 
-    lease = services.claim_next_track(annotator=annotator)
+    lease = next_for(annotator)
     assert lease.track == asked
 
     answer(lease)
@@ -222,7 +234,7 @@ def test_a_second_opinion_that_a_lead_waits_for_comes_first(annotator):
 def test_the_accused_annotator_is_not_asked_for_the_second_opinion():
     decision = DecisionFactory(verdict=Decision.Verdict.ASK_ANOTHER)
 
-    assert services.claim_next_track(annotator=decision.flag.annotation.annotator) is None
+    assert next_for(decision.flag.annotation.annotator) is None
 
 
 def test_a_track_settled_by_another_flag_waits_for_no_second_opinion():
@@ -249,11 +261,11 @@ def test_an_excluded_track_is_not_handed_out(settings, annotator):
     settings.LABELS_PER_TRACK = 5
     DecisionFactory(verdict=Decision.Verdict.EXCLUDE)
 
-    assert services.claim_next_track(annotator=annotator) is None
+    assert next_for(annotator) is None
 
 
 def test_finding_the_next_track_takes_few_queries(django_assert_max_num_queries, annotator):
     TrackFactory.create_batch(30)
 
     with django_assert_max_num_queries(8):
-        services.claim_next_track(annotator=annotator)
+        next_for(annotator)

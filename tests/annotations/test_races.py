@@ -12,7 +12,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from annotations import services
+from annotations import labelling, services
 from annotations.intake.csv_import import import_tracks
 from annotations.intake.csv_rows import RefusedRows
 from annotations.models import Annotation, Decision, Flag, Lease, Track, User
@@ -20,6 +20,7 @@ from energyapp.jobs.models import Job
 from modeling import feature_queue
 from modeling import services as modeling
 from modeling.models import TrainingRun
+from tests.annotations.test_labelling import HEARD, next_for
 from tests.factories import (
     AdminFactory,
     AnnotationFactory,
@@ -56,9 +57,11 @@ def at_once(calls: Iterable[Callable[[], Result]]) -> list[Result | Exception]:
 def label_all_that_comes(annotator: User) -> list[int]:
     """The tracks that this annotator got, until there were none."""
     tracks = []
-    while lease := services.claim_next_track(annotator=annotator):
+    while lease := next_for(annotator):
         tracks.append(lease.track_id)
-        services.annotate(annotator=annotator, track_id=lease.track_id, level=5, submission_id=uuid4())
+        labelling.annotate(
+            annotator=annotator, track_id=lease.track_id, level=5, submission_id=uuid4(), listening=HEARD
+        )
     return tracks
 
 
@@ -69,7 +72,7 @@ def test_sixteen_who_ask_at_once_get_sixteen_tracks():
     TrackFactory.create_batch(40)
     people = AnnotatorFactory.create_batch(16)
 
-    leases = at_once(partial(services.claim_next_track, annotator=person) for person in people)
+    leases = at_once(partial(next_for, person) for person in people)
 
     assert len({lease.track_id for lease in leases}) == 16
     assert {lease.annotator_id for lease in leases} == {person.pk for person in people}
@@ -79,7 +82,7 @@ def test_sixteen_who_ask_at_once_get_sixteen_tracks():
 def test_one_person_in_eight_tabs_gets_one_track(annotator):
     TrackFactory.create_batch(10)
 
-    leases = at_once([partial(services.claim_next_track, annotator=annotator)] * 8)
+    leases = at_once([partial(next_for, annotator)] * 8)
 
     assert len({lease.track_id for lease in leases}) == 1
     assert Lease.objects.count() == 1
@@ -90,7 +93,7 @@ def test_people_whose_leases_have_all_run_out_ask_at_once():
     people = [LeaseFactory(expires_at=gone).annotator for _ in range(12)]
     TrackFactory.create_batch(12)
 
-    leases = at_once(partial(services.claim_next_track, annotator=person) for person in people)
+    leases = at_once(partial(next_for, person) for person in people)
 
     assert len({lease.track_id for lease in leases}) == 12
     assert not Lease.objects.filter(expires_at__lt=timezone.now()).exists()
@@ -110,7 +113,12 @@ def test_sixteen_who_label_until_nothing_is_left_label_every_track_once():
 def test_one_submission_sent_eight_times_is_one_annotation():
     lease = LeaseFactory()
     answer = partial(
-        services.annotate, annotator=lease.annotator, track_id=lease.track_id, level=7, submission_id=uuid4()
+        labelling.annotate,
+        annotator=lease.annotator,
+        track_id=lease.track_id,
+        level=7,
+        submission_id=uuid4(),
+        listening=HEARD,
     )
 
     annotations = at_once([answer] * 8)
@@ -122,7 +130,12 @@ def test_eight_answers_about_one_held_track_are_one_annotation():
     lease = LeaseFactory()
     answers = [
         partial(
-            services.annotate, annotator=lease.annotator, track_id=lease.track_id, level=level, submission_id=uuid4()
+            labelling.annotate,
+            annotator=lease.annotator,
+            track_id=lease.track_id,
+            level=level,
+            submission_id=uuid4(),
+            listening=HEARD,
         )
         for level in range(1, 9)
     ]
@@ -130,7 +143,7 @@ def test_eight_answers_about_one_held_track_are_one_annotation():
     outcomes = at_once(answers)
 
     assert [outcome for outcome in outcomes if isinstance(outcome, Annotation)] == [Annotation.objects.get()]
-    assert sum(isinstance(outcome, services.NoLease) for outcome in outcomes) == 7
+    assert sum(isinstance(outcome, labelling.NoLease) for outcome in outcomes) == 7
 
 
 def test_an_answer_and_a_skip_of_the_same_track_do_not_both_count():
@@ -140,14 +153,14 @@ def test_an_answer_and_a_skip_of_the_same_track_do_not_both_count():
 
         outcomes = at_once(
             [
-                partial(services.annotate, **about, level=7, submission_id=uuid4()),
-                partial(services.skip, **about, reason="broken"),
+                partial(labelling.annotate, **about, level=7, submission_id=uuid4(), listening=HEARD),
+                partial(labelling.skip, **about, reason="broken"),
             ]
         )
 
         n_answers = lease.track.annotations.count()
         assert n_answers + lease.track.skips.count() == 1
-        assert isinstance(outcomes[0], Annotation if n_answers else services.NoLease)
+        assert isinstance(outcomes[0], Annotation if n_answers else labelling.NoLease)
 
 
 # ---- Review
@@ -172,7 +185,11 @@ def test_of_two_leads_who_decide_at_once_both_are_heard_and_one_decides():
 def test_a_blind_opinion_sent_eight_times_is_one_label():
     flag, lead = FlagFactory(), LeadFactory()
     opinion = partial(
-        services.give_blind_opinion, reviewer=lead, track=flag.annotation.track, level=8, submission_id=uuid4()
+        services.give_blind_opinion,
+        reviewer=lead,
+        track=flag.annotation.track,
+        level=8,
+        submission_id=uuid4(),
     )
 
     assert len(set(at_once([opinion] * 8))) == 1

@@ -1,0 +1,36 @@
+"""People, tracks, labels, flags, decisions, rules. Facts only: consensus, agreement and counts are computed when asked for."""
+
+from annotations.models.base import LEVELS, MAX_LEVEL, MIN_LEVEL, AppendOnly, AppendOnlyViolation
+from annotations.models.flags import Decision, DecisionQuerySet, Flag, FlagQuerySet
+from annotations.models.guidance import Assignment, Comparison, LabellingRules, RankedTrack, Reference
+from annotations.models.labels import LIMITED_STREAMS, Annotation, AnnotationQuerySet, Lease, Skip, Stream
+from annotations.models.people import User
+from annotations.models.tracks import Genre, Track, TrackQuerySet, random_order
+
+__all__ = [
+    "LEVELS",
+    "LIMITED_STREAMS",
+    "MAX_LEVEL",
+    "MIN_LEVEL",
+    "Annotation",
+    "AnnotationQuerySet",
+    "AppendOnly",
+    "AppendOnlyViolation",
+    "Assignment",
+    "Comparison",
+    "Decision",
+    "DecisionQuerySet",
+    "Flag",
+    "FlagQuerySet",
+    "Genre",
+    "LabellingRules",
+    "Lease",
+    "RankedTrack",
+    "Reference",
+    "Skip",
+    "Stream",
+    "Track",
+    "TrackQuerySet",
+    "User",
+    "random_order",
+]

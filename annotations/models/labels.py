@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from annotations.models.base import MAX_LEVEL, MIN_LEVEL, AppendOnly
+from annotations.models.people import User
+from annotations.models.tracks import Track
+
+
+class Stream(models.TextChoices):
+    """Why an annotator was given a track. They are not told."""
+
+    NEW = "new", "new track"
+    SECOND = "second opinion"
+    EVALUATION = "evaluation", "evaluation slice"
+    REPEAT = "repeat", "own track again"
+    GOLD = "gold", "gold track"
+    ASKED = "asked", "a lead asked for another label"
+    ASSIGNED = "assigned", "assigned by a lead"
+
+
+# What overlap limits; the others are given to people however many labels the track has.
+LIMITED_STREAMS = frozenset({Stream.NEW, Stream.SECOND, Stream.EVALUATION})
+
+
+class Lease(models.Model):
+    """Who listens to what now: one person on a track, and for each person one track to hear and one to come next."""
+
+    N_PLACES = 2
+
+    track = models.OneToOneField(Track, models.CASCADE, related_name="lease")
+    annotator = models.ForeignKey(User, models.CASCADE, related_name="leases")
+    place = models.PositiveSmallIntegerField(default=0)
+    stream = models.CharField(max_length=14, choices=Stream, default=Stream.NEW)
+    taken_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["pk"]  # the older is the one to hear now
+        constraints = [
+            models.UniqueConstraint(name="lease_one_per_annotator_and_place", fields=["annotator", "place"]),
+            models.CheckConstraint(name="lease_place_known", condition=Q(place__in=[0, 1])),
+            models.CheckConstraint(name="lease_stream_known", condition=Q(stream__in=Stream.values)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} on {self.track}"
+
+
+class AnnotationQuerySet(models.QuerySet["Annotation"]):
+    def current(self):
+        """The newest annotation of each (track, annotator): no other row supersedes it."""
+        return self.filter(superseded_by=None)
+
+    def counted(self):
+        """Current, and not set aside: a blind opinion counts until its reviewer decides to keep the label it differs from."""
+        from annotations.models.flags import Decision  # which knows annotations: a cycle at the top of the module
+
+        set_aside = Decision.objects.newest().filter(
+            verdict=Decision.Verdict.KEEP, decided_by=OuterRef("annotator"), flag__annotation__track=OuterRef("track")
+        )
+        return self.current().filter(~Q(source=Annotation.Source.REVIEW) | ~Exists(set_aside))
+
+    def for_training(self):
+        """What a model may learn from: counted labels of tracks that no lead has excluded, with their annotators."""
+        return self.counted().filter(track__in=Track.objects.in_training()).select_related("annotator")
+
+
+class Annotation(AppendOnly):
+    """One annotator's perceived energy of one track. Append-only: a change of mind is a new row."""
+
+    class Source(models.TextChoices):
+        LABEL = "label", "label page"
+        REVIEW = "review", "blind opinion of a reviewer"
+        IMPORT = "import", "imported"
+        RELABEL = "relabel", "change of mind"
+
+    track = models.ForeignKey(Track, models.PROTECT, related_name="annotations")
+    annotator = models.ForeignKey(User, models.PROTECT, related_name="annotations")
+    level = models.PositiveSmallIntegerField()
+    supersedes = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="superseded_by")
+    submission_id = models.UUIDField(unique=True)  # a double POST, or the same row imported again, is one annotation
+    source = models.CharField(max_length=7, choices=Source, default=Source.LABEL)
+    stream = models.CharField(
+        max_length=14, choices=Stream, blank=True, help_text="Why the annotator had been given the track."
+    )
+    listened_s = models.FloatField(null=True, blank=True, help_text="Seconds of audio played before the answer.")
+    answered_s = models.FloatField(null=True, blank=True, help_text="Seconds from getting the track to the answer.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = AnnotationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="annotation_level_in_scale", condition=Q(level__gte=MIN_LEVEL, level__lte=MAX_LEVEL)
+            ),
+            # With `supersedes` one-to-one, this makes every history a single chain.
+            models.UniqueConstraint(
+                name="annotation_one_root_per_track_and_annotator",
+                fields=["annotator", "track"],
+                condition=Q(supersedes=None),
+            ),
+            models.CheckConstraint(
+                name="annotation_source_known", condition=Q(source__in=["label", "review", "import", "relabel"])
+            ),
+            models.CheckConstraint(name="annotation_stream_known", condition=Q(stream__in=["", *Stream.values])),
+        ]
+        indexes = [
+            models.Index(name="annotation_own_history", fields=["annotator", "-created_at"]),
+            # "Is it theirs already?", asked of each candidate when a track is handed out. Annotator first: see the unique
+            # constraint, which is partial and cannot answer.
+            models.Index(name="annotation_of_annotator", fields=["annotator", "track"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator}: {self.track} is {self.level}"
+
+
+class Skip(models.Model):
+    """An annotator passed a track on. It does not come back to them; others still get it."""
+
+    class Reason(models.TextChoices):
+        CANNOT_JUDGE = "cannot judge", "I cannot judge it"
+        NOT_MUSIC = "not music", "It is not music"
+        POOR_SOUND = "poor sound", "The sound is too poor"
+        OTHER = "other", "Another reason"
+        BROKEN = "broken", "It does not play"
+
+    track = models.ForeignKey(Track, models.CASCADE, related_name="skips")
+    annotator = models.ForeignKey(User, models.CASCADE, related_name="skips")
+    reason = models.CharField(max_length=12, choices=Reason)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="skip_once_per_track_and_annotator", fields=["annotator", "track"]),
+            models.CheckConstraint(
+                name="skip_reason_known",
+                condition=Q(reason__in=["cannot judge", "not music", "poor sound", "other", "broken"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} skipped {self.track}: {self.reason}"
