@@ -8,7 +8,6 @@ from typing import Any
 
 import librosa
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from modeling.core import audio, convnet, convnet_weights
@@ -52,6 +51,8 @@ def signal_features(waveform: NDArray[np.float32]) -> None:
 @cache
 def _model() -> Any:
     """The net as published: batch normalisation is a layer of its own. It changes nothing here, the weights have it already."""
+    import tensorflow as tf  # takes seconds, and only the net needs it
+
     # One thread, as everything here: several would add their waiting for each other to the CPU time.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
