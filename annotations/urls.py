@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotations import label_views, library, review, views
+from annotations import label_views, library, own_labels, review, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("label/release/", label_views.release, name="release"),
     path("label/outbox/", label_views.answer, name="outbox"),
     path("label/compare/", label_views.compare, name="compare"),
+    path("label/mine/", own_labels.my_labels, name="my_labels"),
     path("tracks/", library.library, name="library"),
     path("tracks/<int:pk>/audio", views.track_audio, name="track_audio"),
     path("review/", review.review_queue, name="review_queue"),

@@ -11,7 +11,19 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from annotations.intake.models import Upload, UploadedFile
-from annotations.models import Annotation, Decision, Flag, Genre, Lease, Skip, Track, User
+from annotations.models import (
+    Annotation,
+    Assignment,
+    Decision,
+    Flag,
+    Genre,
+    LabellingRules,
+    Lease,
+    Reference,
+    Skip,
+    Track,
+    User,
+)
 from annotations.roles import ADMIN, ANNOTATOR, LEAD
 from energyapp.jobs.models import Job
 from modeling.core.estimates import Estimate
@@ -91,6 +103,32 @@ class AnnotationFactory(DjangoModelFactory):
     annotator = factory.SubFactory(AnnotatorFactory)
     level = 5
     submission_id = factory.LazyFunction(uuid.uuid4)
+
+
+class RulesFactory(DjangoModelFactory):
+    """The newest rules; a test names what it is about, the rest is as before an admin has set any."""
+
+    class Meta:
+        model = LabellingRules
+
+
+class ReferenceFactory(DjangoModelFactory):
+    class Meta:
+        model = Reference
+
+    track = factory.SubFactory(TrackFactory)
+    use = Reference.Use.EXAMPLE
+    level = 5
+    chosen_by = factory.SubFactory(LeadFactory)
+
+
+class AssignmentFactory(DjangoModelFactory):
+    class Meta:
+        model = Assignment
+
+    track = factory.SubFactory(TrackFactory)
+    annotator = factory.SubFactory(AnnotatorFactory)
+    assigned_by = factory.SubFactory(LeadFactory)
 
 
 class SkipFactory(DjangoModelFactory):

@@ -38,6 +38,12 @@ RULES = {
     "label": ("get", LABELLERS),
     "annotate": ("post", LABELLERS),
     "skip": ("post", LABELLERS),
+    "claim": ("post", LABELLERS),
+    "keep": ("post", LABELLERS),
+    "release": ("post", LABELLERS),
+    "outbox": ("post", LABELLERS),
+    "compare": ("get", LABELLERS),
+    "my_labels": ("get", LABELLERS),
     "track_audio": ("get", LABELLERS),
     "library": ("get", LEADS),
     "imports": ("get", LEADS),
@@ -158,7 +164,7 @@ def test_the_label_page_hides_title_and_artist_until_it_is_labelled(as_annotator
     track = TrackFactory(title="Secret Title", artist="Secret Artist")
 
     before = as_annotator.get("/label/").content.decode()
-    as_annotator.post("/label/answer/", {"track_id": track.pk, "level": 4, "submission_id": uuid.uuid4()})
+    as_annotator.post("/label/answer/", {"track_id": track.pk, "level": 4, "submission_id": uuid.uuid4(), "listened_s": 4})
     after = as_annotator.get("/label/").content.decode()
 
     assert "Secret" not in before
