@@ -88,12 +88,9 @@ def in_cross_validation(job: Job) -> bool:
 
 
 def model_is_written(job: Job) -> bool:
-    job.refresh_from_db()
-    # By this attempt: a run of the same number, of a test before, may have left its folder.
-    return (
-        job.token is not None
-        and (settings.RUNS_DIR / f"run-{job.training_run.pk}-{job.token.hex[:8]}" / "model").is_dir()
-    )
+    """By this attempt: a run of the same number, of a test before, may have left its folder."""
+    token = Job.objects.get(pk=job.pk).token
+    return token is not None and (settings.RUNS_DIR / f"run-{job.training_run.pk}-{token.hex[:8]}" / "model").is_dir()
 
 
 @pytest.mark.parametrize(
