@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -22,6 +23,12 @@ ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI") == "true"
 # Before something is missing on a page: on busy cores a page takes seconds.
 BROWSER_PATIENCE_S = 30
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays to the end: searches for garbage need not go through all of it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 # ---- Data
