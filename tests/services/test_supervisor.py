@@ -12,6 +12,8 @@ import pytest
 
 from tests.processes import wait_until
 
+pytestmark = pytest.mark.services
+
 # What a supervisor on busy cores may take for what is a moment's work, and for its whole end.
 BUSY_S = 10
 FINISH_S = 30
