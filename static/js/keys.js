@@ -1,22 +1,33 @@
 /** What every page with shortcuts shares: which keys count, and forms that cannot be sent twice. */
 
 /**
- * Whether a key press is a shortcut: not typed into a field, not held down, not part of a chord, not taken already,
- * and no dialog is open. Shift counts as a chord except for "?", which cannot be typed without it.
+ * Whether a key press is a shortcut: free, and without Shift except for "?", which cannot be typed without it.
  */
 export function isShortcut(event) {
-  if (event.defaultPrevented || event.repeat || event.isComposing) return false;
-  if (event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key !== "?")) return false;
-  return !isTyping(event.target) && !document.querySelector("dialog[open]");
+  return isFree(event) && (!event.shiftKey || event.key === "?");
 }
 
-function isTyping(element) {
-  return element instanceof Element && element.matches("input, textarea, select, [contenteditable]");
+/**
+ * Whether a key press, perhaps with Shift, may mean something to the page: not typed into a field, not held down, not part
+ * of another chord, not taken already, and no dialog is open.
+ */
+export function isFree(event) {
+  if (event.defaultPrevented || event.repeat || event.isComposing) return false;
+  if (event.ctrlKey || event.metaKey || event.altKey) return false;
+  return !isTaken(event) && !document.querySelector("dialog[open]");
+}
+
+const TYPED_INTO = "textarea, select, [contenteditable], input:not([type=checkbox], [type=radio], [type=range])";
+
+/** Whether the focused element takes this key: a field takes all, a slider or a group of choices those that move it. */
+function isTaken({ target, key }) {
+  if (!(target instanceof Element)) return false;
+  return target.matches(TYPED_INTO) || (target.matches("input:not([type=checkbox])") && /^(Arrow|Page|Home|End)/.test(key));
 }
 
 /** Whether Enter or Space already means something to the focused element. */
 export function isOperable(element) {
-  return element instanceof Element && element.closest("a[href], button, summary, [role=button]") !== null;
+  return element instanceof Element && element.closest("a[href], button, summary, input, [role=button]") !== null;
 }
 
 /**
