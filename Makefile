@@ -1,7 +1,7 @@
 # `make run` and `make test` are all there is to know; each works alone on a fresh machine with Python 3.11 or 3.12 and make.
 # Settings: PORT=8001, PYTHON=/path/to/python3.12, ENERGYAPP_VAR=/where/the/state/lives, ENERGYAPP_DEMO=0 (an empty library).
 
-# Python is started a hundred times here. Where each start has to compile all that it imports, `make test` takes twice as long.
+# Python is started a hundred times here. Where each start has to compile all that it imports, `make test` takes half as long again.
 unexport PYTHONDONTWRITEBYTECODE
 
 PY := .venv/bin/python
