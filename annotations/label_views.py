@@ -165,7 +165,8 @@ def release(request: Request) -> HttpResponse:
 def answer(request: Request, sent: dict[str, Any]) -> JsonResponse:
     """One answer out of the outbox: stored once, however often it is sent; or refused, and then why."""
     if sent.get("annotator") != request.user.pk:
-        return refused("This was answered by somebody else, who has to log in again to send it.", status=409)
+        # Nothing against the answer: it waits in this browser until whoever gave it is back.
+        return JsonResponse({"state": "log in"}, status=401)
     if (taken := ANSWERS.get(str(sent.get("kind")))) is None:
         return refused(
             f"The kind of answer was {sent.get('kind')!r}; expected one of {', '.join(ANSWERS)}.", status=422

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render, resolve_url
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -20,16 +20,29 @@ class LoginRequired(LoginRequiredMiddleware):
 
 
 def to_login(request: HttpRequest) -> HttpResponse:
-    """To the login page as a whole: htmx would put it into the middle of the page that is open."""
+    """To the login page as a whole: htmx would put it into the middle of the page that is open. Modules are told what to do."""
+    if _is_json(request):
+        return JsonResponse({"state": "log in"}, status=401)
     response = redirect_to_login(_page_of(request), resolve_url(settings.LOGIN_URL))
     return HttpResponseClientRedirect(response.url) if request.headers.get("HX-Request") else response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Without a session there is no token: then it is a login that is missing, and not an attack."""
+    """Without a session there is no token: then it is a login that is missing, and not an attack.
+
+    Modules ask for a new token (energyapp.urls.token) and send again; only then do they hear of a missing login.
+    """
+    if _is_json(request):
+        return JsonResponse({"state": "token"}, status=403)
     if request.headers.get("HX-Request"):
         return to_login(request)
     return render(request, "403_csrf.html", status=403)
+
+
+def _is_json(request: HttpRequest) -> bool:
+    """Whether a module of a page asks, which can do nothing with a page."""
+    preferred = request.get_preferred_type(["text/html", "application/json"])
+    return "application/json" in {request.content_type, preferred}
 
 
 def _page_of(request: HttpRequest) -> str:

@@ -2,6 +2,8 @@ from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_safe
 
 
 @login_not_required
@@ -9,8 +11,17 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok", content_type="text/plain")
 
 
+@login_not_required
+@require_safe
+@ensure_csrf_cookie
+def token(request: HttpRequest) -> HttpResponse:
+    """The cookie that everything sent needs, for a page that is open and whose browser has lost it."""
+    return HttpResponse(status=204)
+
+
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("token/", token, name="token"),
     path("log-in/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="log_in"),
     path("log-out/", auth_views.LogoutView.as_view(), name="log_out"),
     path("", include("annotations.urls")),

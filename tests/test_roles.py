@@ -32,6 +32,7 @@ MAY = {
 # URL name -> (method, who)
 RULES = {
     "healthz": ("get", EVERYBODY),
+    "token": ("get", EVERYBODY),
     "log_in": ("get", EVERYBODY),
     "home": ("get", "logged in"),
     "log_out": ("post", "logged in"),
@@ -164,7 +165,9 @@ def test_the_label_page_hides_title_and_artist_until_it_is_labelled(as_annotator
     track = TrackFactory(title="Secret Title", artist="Secret Artist")
 
     before = as_annotator.get("/label/").content.decode()
-    as_annotator.post("/label/answer/", {"track_id": track.pk, "level": 4, "submission_id": uuid.uuid4(), "listened_s": 4})
+    as_annotator.post(
+        "/label/answer/", {"track_id": track.pk, "level": 4, "submission_id": uuid.uuid4(), "listened_s": 4}
+    )
     after = as_annotator.get("/label/").content.decode()
 
     assert "Secret" not in before
