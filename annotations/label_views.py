@@ -123,7 +123,7 @@ def door(view: Callable[[Request, dict[str, Any]], JsonResponse]) -> Callable[..
     def opened(request: Request) -> HttpResponse:
         try:
             sent = json.loads(request.body or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             sent = None
         if not isinstance(sent, dict):
             return refused("The request was not a JSON object.", status=422)
@@ -156,8 +156,9 @@ def keep(request: Request, sent: dict[str, Any]) -> JsonResponse:
 @label_permission
 def release(request: Request) -> HttpResponse:
     """The page is left. A form and no JSON, as `navigator.sendBeacon` can send a token in no other way."""
-    track_ids = [int(track_id) for track_id in request.POST.getlist("track_id") if track_id.isdecimal()]
-    labelling.release(annotator=request.user, track_ids=track_ids[:N_HELD])
+    # Longer numbers are none that the database can look for.
+    sent = [track_id for track_id in request.POST.getlist("track_id") if track_id.isdecimal() and len(track_id) < 19]
+    labelling.release(annotator=request.user, track_ids=[int(track_id) for track_id in sent[:N_HELD]])
     return HttpResponse(status=204)
 
 
@@ -213,10 +214,15 @@ def _skip(annotator: User, **answer: Any) -> dict[str, Any]:
     return {}
 
 
-def _compare(annotator: User, *, other_id: int, **answer: Any) -> dict[str, Any]:
+def _compare(annotator: User, *, track_id: int, other_id: int, **answer: Any) -> dict[str, Any]:
     if (other := examples.agreed_about(other_id)) is None:
         raise labelling.Refused("The other track is no example any more.")
-    labelling.compare(annotator=annotator, other=other, **answer)
+    # Said here: to the database either is an error like that of an answer which comes twice, and would be asked for again.
+    if other_id == track_id:
+        raise labelling.Refused("A track can only be compared with another.")
+    if not Track.objects.filter(pk=track_id).exists():
+        raise labelling.Refused("There is no such track any more.")
+    labelling.compare(annotator=annotator, track_id=track_id, other=other, **answer)
     return {}
 
 

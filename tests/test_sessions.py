@@ -51,6 +51,57 @@ def test_a_form_without_its_token_is_refused_and_says_what_to_do(annotator):
     assert "Log in, go back, reload the page" in response.content.decode()
 
 
+# ---- What modules of a page ask
+
+
+@pytest.fixture
+def strict(annotator):
+    """A browser of the annotator's whose requests need their token."""
+    client = logged_in(annotator)
+    client.handler.enforce_csrf_checks = True
+    return client
+
+
+def test_a_module_is_told_that_the_login_has_ended(client):
+    """A redirect it would follow, and find a page where it looks for data."""
+    for response in (
+        client.post("/label/keep/", "{}", content_type="application/json"),
+        client.get("/label/compare/?level=7", headers={"Accept": "application/json"}),
+    ):
+        assert (response.status_code, response.json()) == (401, {"state": "log in"})
+        assert "no-store" in response["Cache-Control"]
+
+
+def test_a_module_without_its_token_is_told_so_gets_another_and_is_heard(strict):
+    def keep(**headers):
+        return strict.post("/label/keep/", "{}", content_type="application/json", headers=headers)
+
+    lost = keep()
+    assert (lost.status_code, lost.json()) == (403, {"state": "token"})
+
+    assert strict.get("/token/").status_code == 204
+    assert keep(**{"X-CSRFToken": strict.cookies["csrftoken"].value}).json() == {"held": []}
+
+
+def test_who_has_lost_login_and_token_gets_a_token_and_hears_of_the_login():
+    stranger = Client(enforce_csrf_checks=True)
+    stranger.get("/token/")
+
+    response = stranger.post(
+        "/label/keep/",
+        "{}",
+        content_type="application/json",
+        headers={"X-CSRFToken": stranger.cookies["csrftoken"].value},
+    )
+
+    assert (response.status_code, response.json()) == (401, {"state": "log in"})
+
+
+@pytest.mark.parametrize("accept", ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "*/*", ""])
+def test_browsers_and_htmx_are_still_sent_to_the_login(accept, client):
+    assert client.get("/label/", headers={"Accept": accept}).url == "/log-in/?next=/label/"
+
+
 @pytest.mark.parametrize(("role", "page"), [("annotator", "/label/"), ("lead", "/review/"), ("admin", "/dashboard/")])
 def test_everybody_starts_where_their_work_is(role, page, request):
     assert logged_in(request.getfixturevalue(role)).get("/").url == page
