@@ -50,7 +50,7 @@ class Store {
   /** What people must know about how safe their answers are, or null. */
   get warning() {
     if (!this.database) return `This browser cannot keep answers over a reload (${this.problem}). ${STAY}`;
-    return this.memory.length ? `This device could not store your last answers (${this.problem}). ${STAY}` : null;
+    return this.wouldLose() ? `This device could not store your last answers (${this.problem}). ${STAY}` : null;
   }
 
   wouldLose() {
@@ -59,8 +59,8 @@ class Store {
 
   /** Resolves when the answer is on the disk, or cannot be. */
   async add(item) {
-    // After one in memory all are, or a change of mind would overtake the label that it changes.
-    if (this.database && !this.memory.length) {
+    // While one waits in memory all do, or a change of mind would overtake the label that it changes.
+    if (this.database && !this.wouldLose()) {
       try {
         await this.write((answers) => answers.add({ item }));
         return;
