@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotations import label_views, library, own_labels, review, views
+from annotations import assignments, guidance_views, label_views, library, own_labels, references, review, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -14,7 +14,16 @@ urlpatterns = [
     path("label/compare/", label_views.compare, name="compare"),
     path("label/mine/", own_labels.my_labels, name="my_labels"),
     path("tracks/", library.library, name="library"),
+    path("tracks/<int:pk>/", library.track, name="track"),
+    path("tracks/<int:pk>/send-back/", assignments.send_back, name="send_back"),
     path("tracks/<int:pk>/audio", views.track_audio, name="track_audio"),
+    path("queue/rules/", guidance_views.rules, name="rules"),
+    path("queue/list/", guidance_views.list_tracks, name="list_tracks"),
+    path("queue/list/take/", guidance_views.take_list, name="take_list"),
+    path("queue/references/", references.references, name="references"),
+    path("queue/references/withdraw/", references.withdraw_reference, name="withdraw_reference"),
+    path("queue/assignments/", assignments.assignments, name="assignments"),
+    path("queue/assignments/withdraw/", assignments.withdraw_assignments, name="withdraw_assignments"),
     path("review/", review.review_queue, name="review_queue"),
     path("review/<int:pk>/", review.review, name="review"),
     path("review/<int:pk>/opinion/", review.give_opinion, name="give_opinion"),

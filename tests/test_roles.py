@@ -47,6 +47,15 @@ RULES = {
     "my_labels": ("get", LABELLERS),
     "track_audio": ("get", LABELLERS),
     "library": ("get", LEADS),
+    "track": ("get", LEADS),
+    "send_back": ("post", LEADS),
+    "rules": ("get", ADMINS),
+    "list_tracks": ("post", ADMINS),
+    "take_list": ("post", ADMINS),
+    "references": ("get", LEADS),
+    "withdraw_reference": ("post", LEADS),
+    "assignments": ("get", LEADS),
+    "withdraw_assignments": ("post", LEADS),
     "imports": ("get", LEADS),
     "upload": ("get", LEADS),
     "add_file": ("post", LEADS),
@@ -92,7 +101,7 @@ def objects():
     """Something behind every URL that takes an id."""
     run = TrainingRunFactory()
     return {
-        "track_audio": TrackFactory().pk,
+        **dict.fromkeys(["track_audio", "track", "send_back"], TrackFactory().pk),
         **dict.fromkeys(["review", "give_opinion", "decide"], FlagFactory().pk),
         **dict.fromkeys(["run", "run_tracks", "promote"], run.pk),
         **dict.fromkeys(["follow_job", "cancel_job"], RunningJobFactory().pk),
