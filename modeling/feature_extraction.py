@@ -21,6 +21,7 @@ from modeling.core import audio, decoding, playback
 from modeling.core.analysis import Analysis
 from modeling.core.decoding import AudioError, Recording
 from modeling.core.feature_sets import FeatureSet
+from modeling.core.loudness import integrated_loudness
 from modeling.models import FeatureVector
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
 # What the loop button of the player repeats: the part that annotators are told to judge; of a short clip a third.
 LOUDEST_PART_S = 25
+# BS.1770-4's absolute gate: under it nothing counts as heard, and no player should try to raise it.
+INAUDIBLE_LUFS = -70.0
 
 Rows = NDArray[np.float32]
 
@@ -51,10 +54,11 @@ def compute_features(track_id: int, feature_sets: Sequence[FeatureSet]) -> str:
     try:
         recording = _load(track)
         _make_playable(track, recording)
-        facts = _facts(recording)
+        analysis = Analysis(recording.waveform)
+        facts = _facts(recording, analysis)
         track.duration_s = facts["duration_s"]
         missing = _missing(track, feature_sets)
-        rows = _rows(recording.waveform, missing)
+        rows = _rows(analysis, missing)
     except OSError as problem:
         # The storage's fault, perhaps a passing one: the track is tried again.
         logger.warning("%s cannot be read from the storage: %s", track.audio.name, problem)
@@ -90,7 +94,7 @@ def _make_playable(track: Track, recording: Recording) -> None:
         playback.write_copy(source, target)
 
 
-def _facts(recording: Recording) -> dict[str, Any]:
+def _facts(recording: Recording, analysis: Analysis) -> dict[str, Any]:
     """What the track's row is to say of its audio."""
     waveform, duration_s = recording.waveform, audio.duration_s(recording.waveform)
     loudest_start_s, loudest_end_s = audio.loudest_part(waveform, min(LOUDEST_PART_S, duration_s / 3))
@@ -100,7 +104,18 @@ def _facts(recording: Recording) -> dict[str, Any]:
         "peaks": audio.peaks(waveform),
         "loudest_start_s": loudest_start_s,
         "loudest_end_s": loudest_end_s,
+        "loudness_lufs": _loudness_lufs(analysis),
     }
+
+
+def _loudness_lufs(analysis: Analysis) -> float | None:
+    """Integrated loudness of the loudest 30 s: what is judged sounds equally loud in all tracks that a player makes so.
+    By the whole song, one with a long quiet start would be raised, and its loudest part with it. None: too quiet to count.
+
+    The same number as `loudness_lufs` of the signal set, by which migration 0005 filled in tracks that were known before.
+    """
+    loudness = integrated_loudness(analysis)
+    return loudness if loudness > INAUDIBLE_LUFS else None
 
 
 def _reason(problem: Exception) -> str:
@@ -124,16 +139,17 @@ def _missing(track: Track, feature_sets: Iterable[FeatureSet]) -> list[FeatureSe
     ]
 
 
-def _rows(waveform: Rows, wanted: Iterable[FeatureSet]) -> list[Rows | None]:
+def _rows(analysis: Analysis, wanted: Iterable[FeatureSet]) -> list[Rows | None]:
     """For each set, what it makes of the loudest 30 s, in the first row, and of each window of a longer track, in the others.
 
     None where the set fails: the track keeps the others.
     """
-    windows = audio.windows(waveform)
-    of_stretches = []
-    for stretch in (waveform, *(windows if len(windows) > 1 else ())):
-        analysis = Analysis(stretch)  # one for all sets: the spectra are most of the cost of each
-        of_stretches.append([_row(feature_set, analysis) for feature_set in wanted])
+    windows = audio.windows(analysis.waveform)
+    # One analysis for all sets: the spectra are most of the cost of each.
+    of_stretches = [[_row(feature_set, analysis) for feature_set in wanted]]
+    for window in windows if len(windows) > 1 else ():
+        of_window = Analysis(window)
+        of_stretches.append([_row(feature_set, of_window) for feature_set in wanted])
     of_sets = zip(*of_stretches, strict=True)
     return [None if any(row is None for row in of_set) else np.stack(of_set) for of_set in of_sets]
 

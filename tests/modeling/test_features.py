@@ -1,18 +1,21 @@
 """What becomes of a track when its features are computed, and which tracks are sent; real workers: tests/services."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import numpy as np
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from django.apps import apps
 from django.utils import timezone
 
 from annotations.models import Track
 from modeling import feature_extraction, feature_queue
 from modeling.core.decoding import AudioError, Recording
-from modeling.core.feature_sets import FeatureSet
+from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 from modeling.models import FeatureVector
 from tests.audio_files import track_with_audio
+from tests.audio_signals import everything, tone
 from tests.factories import TrackFactory
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +114,94 @@ def test_what_could_not_be_read_of_a_track_that_can_be_used_is_said(decoding):
 
     assert (track.audio_state, track.audio_damage) == ("ready", "3 of 90 packets could not be decoded")
     assert track.duration_s == 5
+
+
+# ---- How loud it is
+
+
+# BS.1770-4: a sine of 997 Hz at full scale in one channel is -3.01 LUFS. Half of full scale is 6.02 dB less.
+@pytest.mark.parametrize(("amplitude", "expected_lufs"), [(0.5, -9.03), (0.05, -29.03)])
+def test_a_track_knows_how_loud_it_is(decoding, amplitude, expected_lufs):
+    decoding(Recording(tone(997, amplitude), damage=""))
+
+    track = compute(track_with_audio(audio_state="waiting"))
+
+    assert track.loudness_lufs == pytest.approx(expected_lufs, abs=0.1)
+
+
+def test_the_loudness_of_a_long_track_is_that_of_its_loudest_30_s(decoding):
+    decoding(Recording(np.concatenate([tone(997, 0.05, seconds=60), tone(997, 0.5, seconds=30)]), damage=""))
+
+    assert compute(track_with_audio(audio_state="waiting")).loudness_lufs == pytest.approx(-9.03, abs=0.1)
+
+
+def test_a_track_that_is_too_quiet_to_count_has_no_loudness(decoding):
+    decoding(Recording(tone(997, 0.0001), damage=""))
+
+    track = compute(track_with_audio(audio_state="waiting"))
+
+    assert (track.audio_state, track.loudness_lufs) == ("ready", None)
+
+
+def test_the_loudness_is_that_of_the_signal_features(decoding):
+    decoding(Recording(everything(), damage=""))
+
+    track = compute(track_with_audio(audio_state="waiting"), FEATURE_SETS["signal"])
+
+    stored = np.frombuffer(track.feature_vectors.get().values, "<f4")
+    assert track.loudness_lufs == pytest.approx(stored[FEATURE_SETS["signal"].columns.index("loudness_lufs")])
+
+
+# ---- How loud tracks are that were known before
+
+
+MIGRATION = import_module("modeling.migrations.0005_tracks_that_have_features_know_how_loud_they_are")
+
+
+def fill_in():
+    MIGRATION.fill_in(apps, None)
+
+
+def test_the_migration_reads_the_column_that_holds_the_loudness():
+    signal = FEATURE_SETS["signal"]
+
+    if signal.key == MIGRATION.FEATURE_SET:  # a later version may order its columns as it likes
+        assert signal.columns[MIGRATION.INDEX] == "loudness_lufs"
+    assert MIGRATION.INAUDIBLE_LUFS == feature_extraction.INAUDIBLE_LUFS
+
+
+def test_tracks_that_have_features_learn_how_loud_they_are_without_being_read(decoding, monkeypatch):
+    monkeypatch.setattr(MIGRATION, "BATCH_SIZE", 2)
+    decoding(Recording(tone(997, 0.5), damage=""))
+    tracks = [compute(track_with_audio(audio_state="waiting"), FEATURE_SETS["signal"]) for _ in range(3)]
+    Track.objects.update(loudness_lufs=None)
+    decoding(AssertionError("It was read."))
+
+    fill_in()
+
+    found = Track.objects.filter(pk__in=[track.pk for track in tracks]).values_list("loudness_lufs", flat=True)
+    assert list(found) == pytest.approx([-9.03] * 3, abs=0.1)
+
+
+@pytest.mark.parametrize("values", [b"", np.full(175, -90, "<f4").tobytes(), np.full(175, np.nan, "<f4").tobytes()])
+def test_what_features_cannot_say_stays_unknown(values):
+    track = TrackFactory()
+    FeatureVector.objects.create(track=track, feature_set="signal@2", values=values)
+
+    fill_in()
+
+    track.refresh_from_db()
+    assert track.loudness_lufs is None
+
+
+def test_a_loudness_that_is_known_is_kept():
+    track = TrackFactory(loudness_lufs=-14.0)
+    FeatureVector.objects.create(track=track, feature_set="signal@2", values=np.full(175, -20, "<f4").tobytes())
+
+    fill_in()
+
+    track.refresh_from_db()
+    assert track.loudness_lufs == -14.0
 
 
 # ---- Sets that fail
