@@ -138,7 +138,7 @@ export async function openOutbox({ annotator, onState, onSaved, onRefused }) {
   tabs.onmessage = ({ data }) => hear(data);
   addEventListener("online", drain);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && drain());
-  await showState();
+  showState();
   drain();
   return { put, dismiss };
 }

@@ -30,6 +30,7 @@ class Outbox:
         self.page = page
         page.goto("/label/mine/")
         page.evaluate(OPEN_OUTBOX, annotator.pk)
+        page.wait_for_function("seen.state")
 
     def put(self, kind, track, **answer):
         answer = {"kind": kind, "track_id": track.pk, "listened_s": 1, **answer}
