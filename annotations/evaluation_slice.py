@@ -23,3 +23,7 @@ def in_evaluation_slice(uri: str, *, share: float = 0.2) -> bool:
     if not 0 <= share <= 1:
         raise ValueError(f"share is {share}; expected 0..1")
     return int.from_bytes(hashlib.sha256(uri.encode()).digest()[:8], "big") < share * 2**64
+
+
+# The same for a database that knows sha256 in hexadecimal digits: below this.
+HASHES_END = f"{int(0.2 * 2**64):016x}"

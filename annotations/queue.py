@@ -1,25 +1,38 @@
 """Which track next: streams by the shares that admins set, new tracks in an order by name.
 
 One statement finds a track, however large the library: each branch walks an index from its start and stops at the first
-track that will do.
+track that will do. The statement is long, and putting it together takes Django longer than running it takes the database:
+it is kept for each kind of question, and what differs from one person and moment to another (`Given`) is filled in.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db import connection
+from django.db.models import (
+    BigIntegerField,
+    DateTimeField,
+    Exists,
+    Expression,
+    F,
+    Field,
+    OuterRef,
+    Subquery,
+)
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from annotations.evaluation_slice import in_evaluation_slice
 from annotations.models import (
     LIMITED_STREAMS,
     Annotation,
     Assignment,
+    Flag,
     LabellingRules,
+    Lease,
     RankedTrack,
     Reference,
     Skip,
@@ -29,8 +42,9 @@ from annotations.models import (
 )
 from annotations.models.tracks import MAX_QUEUE_ORDER
 
-# How many tracks to draw for one of the evaluation slice, a fifth of the library: one in 10,000 draws finds none.
-N_DRAWN = 40
+# How many new tracks to look through for one of the evaluation slice, a fifth of the library. Where nearly all of the slice
+# is labelled, one in fifty new tracks belongs to it, and one in fifty draws finds none.
+N_DRAWN = 200
 _STREAMS = list(Stream)
 _CODES = 16  # a track and its stream in one number: track * 16 + stream
 
@@ -72,10 +86,12 @@ def next_track(asking: Asking) -> Next | None:
     Taken
         The track that was found is no longer free.
     """
-    stream = _drawn_stream(asking)
-    branches = [assigned, asked, STREAMS[stream], new, second]
-    candidates = [Subquery(found.values("code")[:1]) for branch in branches for found in branch(asking)]
-    code = User.objects.filter(pk=asking.annotator.pk).values_list(Coalesce(*candidates, -1), flat=True).get()
+    rules = asking.rules
+    sql, parameters = _statement(Kind(_drawn_stream(asking), rules.order, rules.labels_per_track), connection.vendor)
+    known = _given(asking)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [known[value.name] if isinstance(value, Given) else value for value in parameters])
+        code = cursor.fetchone()[0]
     return None if code < 0 else _locked(code // _CODES, _STREAMS[code % _CODES], asking)
 
 
@@ -91,9 +107,21 @@ def _drawn_stream(asking: Asking) -> Stream:
     return asking.dice.choices(list(shares), list(shares.values()))[0]
 
 
+def _given(asking: Asking) -> dict[str, Any]:
+    until = asking.now - timedelta(days=asking.rules.repeat_after_days)
+    joined = asking.annotator.date_joined
+    since = joined + asking.dice.random() * max(until - joined, timedelta())
+    return {
+        "annotator": asking.annotator.pk,
+        "start": asking.dice.randrange(MAX_QUEUE_ORDER),
+        "until": connection.ops.adapt_datetimefield_value(until),
+        "since": connection.ops.adapt_datetimefield_value(since),
+    }
+
+
 def _locked(track_id: int, stream: Stream, asking: Asking) -> Next:
     """The track as it is now that nobody can change it: of two who found it, the second finds it gone."""
-    # `no_key`: on Postgres whoever is labelling a track commits while a search that began before still finds it.
+    # `no_key`, as in the search: on Postgres whoever is labelling a track commits while a search still finds it.
     free = Track.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk=track_id, lease=None)
     track = free.first()
     if track is None or (stream in LIMITED_STREAMS and track.n_annotators >= asking.rules.labels_per_track):
@@ -101,69 +129,102 @@ def _locked(track_id: int, stream: Stream, asking: Asking) -> Next:
     return Next(track, stream)
 
 
-# ---- Streams: each gives querysets, to be tried one after another, whose first row is the track to hand out
+# ---- The statement
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the statement depends on."""
+
+    drawn: Stream
+    order: str
+    labels_per_track: int
+
+
+class Given(Expression):
+    """A value that is known when the question is asked."""
+
+    def __init__(self, name: str, output_field: Field) -> None:
+        super().__init__(output_field)
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        return "%s", [self]
+
+
+ANNOTATOR = Given("annotator", BigIntegerField())
+# Random: where in the random order, and in the annotator's own history, to begin.
+START = Given("start", BigIntegerField())
+SINCE = Given("since", DateTimeField())
+UNTIL = Given("until", DateTimeField())  # what is older may be repeated
 
 # Any: of tracks, of annotations or of places in an order, each with the `code` of a track.
 Tracks = Iterator[Any]
 
 
-def assigned(asking: Asking) -> Tracks:
-    theirs = Assignment.objects.open().filter(annotator=asking.annotator, track=OuterRef("pk"))
-    waiting = Assignment.objects.filter(annotator=asking.annotator).values("track")
-    # Their assignments are few; the first filter finds them, the second asks of each whether it is still open.
-    tracks = _free(Stream.ASSIGNED).filter(Exists(theirs), pk__in=waiting)
-    yield tracks.order_by("pk")
+@lru_cache(maxsize=64)
+def _statement(kind: Kind, vendor: str) -> tuple[str, tuple[Any, ...]]:
+    """Of each branch the first code, of the branches the first that has one."""
+    branches = dict.fromkeys([assigned, asked, STREAMS[kind.drawn], new, second])
+    codes = [Subquery(_unlocked(tracks).values("code")[:1]) for branch in branches for tracks in branch(kind)]
+    return User.objects.filter(pk=ANNOTATOR).values_list(Coalesce(*codes, -1)).query.sql_with_params()
 
 
-def asked(asking: Asking) -> Tracks:
+def _unlocked(tracks: Any) -> Any:
+    """Without those that are being handed to others in this moment. Nobody else is handed a label of one's own."""
+    return tracks if tracks.model is Annotation else tracks.select_for_update(skip_locked=True, no_key=True)
+
+
+# ---- Streams: each gives querysets, to be tried one after another, whose first row is the track to hand out
+
+
+def assigned(kind: Kind) -> Tracks:
+    """What a lead wants of this annotator: also a track that they have labelled before, sent back."""
+    tracks = _free().filter(~_has_reference(Reference.Use.EXAMPLE)).in_training()
+    theirs = Assignment.objects.open().filter(annotator=ANNOTATOR)
+    yield _about(theirs, tracks, Stream.ASSIGNED).order_by("pk")
+
+
+def asked(kind: Kind) -> Tracks:
     """A lead who decides about a flag waits for one more label."""
-    tracks = _free(Stream.ASKED).awaiting_second_opinion().in_training()
-    yield _unheard(tracks, asking).order_by("queue_order", "pk")
+    flags = Flag.objects.awaiting_second_opinion().order_by("annotation__track__queue_order")
+    yield _about(flags, _unheard(_free()), Stream.ASKED, track="annotation__track")
 
 
-def new(asking: Asking) -> Tracks:
-    yield from ORDERS[asking.rules.order](_new(Stream.NEW, asking), asking)
-    if asking.rules.order != "random":
-        yield from random_order(_new(Stream.NEW, asking), asking)
+def new(kind: Kind) -> Tracks:
+    order = ORDERS.get(kind.order, random_order)  # rules may name what is no longer here
+    for tracks in (*order(_new(), kind), *(random_order(_new(), kind) if order is not random_order else ())):
+        yield tracks.annotate(code=_code("track" if tracks.model is RankedTrack else "pk", Stream.NEW))
 
 
-def second(asking: Asking) -> Tracks:
+def second(kind: Kind) -> Tracks:
     """Those that lack fewest labels first, so that tracks become complete."""
-    for n in range(asking.rules.labels_per_track - 1, 0, -1):
-        tracks = _unheard(_free(Stream.SECOND), asking).in_training().filter(n_annotators=n, reference=None)
-        yield from random_order(tracks, asking)
+    for n in range(kind.labels_per_track - 1, 0, -1):
+        tracks = _unheard(_free().filter(~_has_reference(), n_annotators=n)).in_training()
+        yield from random_order(tracks.annotate(code=_code("pk", Stream.SECOND)), kind)
 
 
-def repeat(asking: Asking) -> Tracks:
+def repeat(kind: Kind) -> Tracks:
     """A label of theirs that is old enough to be forgotten, from a random moment of their history on."""
-    until = asking.now - timedelta(days=asking.rules.repeat_after_days)
-    own = Annotation.objects.current().filter(
-        annotator=asking.annotator, source=Annotation.Source.LABEL, created_at__lt=until, track__reference=None
-    )
-    joined = asking.annotator.date_joined
-    start = joined + asking.dice.random() * max(until - joined, timedelta())
-    for some in (own.filter(created_at__gte=start), own.filter(created_at__lt=start)):
-        free = some.filter(track__audio_state=Track.AudioState.READY, track__lease=None).filter(
-            ~Exists(_skipped(asking, "track"))
-        )
-        yield free.order_by("created_at").annotate(code=_code("track", Stream.REPEAT))
+    own = Annotation.objects.current().filter(annotator=ANNOTATOR, source=Annotation.Source.LABEL, created_at__lt=UNTIL)
+    tracks = _free().filter(~_has_reference(), ~_skipped_by_them()).in_training()
+    for some in (own.filter(created_at__gte=SINCE), own.filter(created_at__lt=SINCE)):
+        yield _about(some, tracks, Stream.REPEAT).order_by("created_at")
 
 
-def gold(asking: Asking) -> Tracks:
-    golden = _unheard(_free(Stream.GOLD), asking).filter(reference__use=Reference.Use.GOLD)
-    yield from random_order(golden, asking)
+def gold(kind: Kind) -> Tracks:
+    golden = _about(Reference.objects.filter(use=Reference.Use.GOLD), _unheard(_free()).in_training(), Stream.GOLD)
+    yield from random_order(golden, kind, place="track__queue_order")
 
 
-def evaluation(asking: Asking) -> Tracks:
+def evaluation(kind: Kind) -> Tracks:
     """Drawn uniformly, whatever the order of new tracks is: labels that models can be judged by."""
-    for tracks in random_order(_new(Stream.EVALUATION, asking), asking):
-        drawn = [pk for pk, uri in tracks.values_list("pk", "uri")[:N_DRAWN] if in_evaluation_slice(uri)]
-        if drawn:
-            yield _free(Stream.EVALUATION).filter(pk=drawn[0])
-            return
+    for drawn in random_order(_new(), kind):
+        tracks = Track.objects.filter(pk__in=drawn.values("pk")[:N_DRAWN]).in_evaluation_slice()
+        yield tracks.order_by("queue_order").annotate(code=_code("pk", Stream.EVALUATION))
 
 
-STREAMS = {
+STREAMS: dict[Stream, Callable[[Kind], Tracks]] = {
     Stream.NEW: new,
     Stream.SECOND: second,
     Stream.REPEAT: repeat,
@@ -172,25 +233,34 @@ STREAMS = {
 }
 
 
-def _new(stream: Stream, asking: Asking) -> Any:
+def _about(rows: Any, tracks: Any, stream: Stream, track: str = "track") -> Any:
+    """The rows that are about one of these tracks. Rows first: they are few, and an index finds their tracks."""
+    return rows.filter(Exists(tracks.filter(pk=OuterRef(track)))).annotate(code=_code(track, stream))
+
+
+def _new() -> Any:
     """Tracks that nobody has labelled."""
-    free = _free(stream).filter(n_annotators=0, reference=None)
-    return free.filter(~Exists(_skipped(asking, "pk")))
+    return _free().filter(~_has_reference(), ~_skipped_by_them(), n_annotators=0)
 
 
-def _free(stream: Stream) -> Any:
+def _free() -> Any:
     """Tracks that can be heard and that nobody holds."""
-    return Track.objects.playable().filter(lease=None).annotate(code=_code("pk", stream))
+    return Track.objects.playable().filter(~Exists(Lease.objects.filter(track=OuterRef("pk"))))
 
 
-def _unheard(tracks: Any, asking: Asking) -> Any:
+def _unheard(tracks: Any) -> Any:
     """Without those that the annotator has labelled or skipped."""
-    theirs = Annotation.objects.filter(annotator=asking.annotator, track=OuterRef("pk"))
-    return tracks.filter(~Exists(theirs), ~Exists(_skipped(asking, "pk")))
+    theirs = Annotation.objects.filter(annotator=ANNOTATOR, track=OuterRef("pk"))
+    return tracks.filter(~Exists(theirs), ~_skipped_by_them())
 
 
-def _skipped(asking: Asking, track: str) -> QuerySet[Skip]:
-    return Skip.objects.filter(annotator=asking.annotator, track=OuterRef(track))
+def _skipped_by_them() -> Exists:
+    return Exists(Skip.objects.filter(annotator=ANNOTATOR, track=OuterRef("pk")))
+
+
+def _has_reference(*uses: Reference.Use) -> Exists:
+    references = Reference.objects.filter(track=OuterRef("pk"))
+    return Exists(references.filter(use__in=uses) if uses else references)
 
 
 def _code(track: str, stream: Stream) -> Any:
@@ -200,23 +270,21 @@ def _code(track: str, stream: Stream) -> Any:
 # ---- Orders of new tracks
 
 
-def random_order(tracks: Any, asking: Asking) -> Tracks:
+def random_order(tracks: Any, kind: Kind, place: str = "queue_order") -> Tracks:
     """From a random place on, then from the beginning: people who ask at once get different tracks."""
-    start = asking.dice.randrange(MAX_QUEUE_ORDER)
-    for some in (Q(queue_order__gte=start), Q(queue_order__lt=start)):
-        yield tracks.filter(some).order_by("queue_order", "pk")
+    for some in ({f"{place}__gte": START}, {f"{place}__lt": START}):
+        yield tracks.filter(**some).order_by(place)
 
 
-def oldest(tracks: Any, asking: Asking) -> Tracks:
+def oldest(tracks: Any, kind: Kind) -> Tracks:
     yield tracks.order_by("pk")
 
 
-def ranked(tracks: Any, asking: Asking) -> Tracks:
+def ranked(tracks: Any, kind: Kind) -> Tracks:
     """As `RankedTrack` has it under the order's name; what it does not name comes after it."""
-    places = RankedTrack.objects.filter(order=asking.rules.order)
-    code = tracks.filter(pk=OuterRef("track")).values("code")[:1]
-    yield places.filter(Exists(tracks.filter(pk=OuterRef("track")))).order_by("position").annotate(code=Subquery(code))
+    places = RankedTrack.objects.filter(Exists(tracks.filter(pk=OuterRef("track"))), order=kind.order)
+    yield places.order_by("position")
 
 
 # Name -> function of the new tracks and the question. An order that a model makes is rows of RankedTrack and one line here.
-ORDERS = {"random": random_order, "oldest": oldest, "by list": ranked}
+ORDERS: dict[str, Callable[..., Tracks]] = {"random": random_order, "oldest": oldest, "by list": ranked}

@@ -15,7 +15,8 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         return self._with_state().filter(is_settled=False, is_waiting=False)
 
     def awaiting_second_opinion(self):
-        return self._with_state().filter(is_settled=False, is_waiting=True)
+        # Those that wait are few: by them first, and then what settles a flag.
+        return self._with_state().filter(is_settled=False, annotation__in=_waiting())
 
     def resolved(self):
         return self._with_state().filter(is_settled=True)
@@ -34,9 +35,7 @@ class FlagQuerySet(models.QuerySet["Flag"]):
                 When(Exists(relabelled), then=True),
                 default=False,
             ),
-            is_waiting=Case(
-                When(annotation__in=newest.unanswered().values("flag__annotation"), then=True), default=False
-            ),
+            is_waiting=Case(When(annotation__in=_waiting(), then=True), default=False),
         )
 
     def reviewable_by(self, user: User):
@@ -50,6 +49,11 @@ class FlagQuerySet(models.QuerySet["Flag"]):
 
     def for_queue(self):
         return self.select_related("annotation__track", "annotation__annotator").order_by("-suspicion", "pk")
+
+
+def _waiting():
+    """Annotations that somebody wants another label beside."""
+    return Decision.objects.newest().unanswered().values("flag__annotation")
 
 
 class Flag(models.Model):

@@ -1,0 +1,40 @@
+import tempfile
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from annotations.benchmarks import library, requests
+
+
+class Command(BaseCommand):
+    help = (
+        "Measure what handing out a track and storing a label cost the server, on a made-up library in a database of its "
+        "own that is removed at the end: SQLite, or beside the one that ENERGYAPP_DATABASE_URL names."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("--tracks", type=int, default=100_000, metavar="N", help="three times as many labels")
+        parser.add_argument("--requests", type=int, default=200, metavar="N", help="of each kind in each scenario")
+
+    def handle(self, *, tracks: int, requests: int, **options):
+        if tracks < 1000:
+            raise CommandError(f"--tracks is {tracks}; expected 1,000 or more: fewer run out while it is measured.")
+        if not 1 <= requests <= tracks // 40:
+            raise CommandError(f"--requests is {requests}; expected 1 to {tracks // 40} with {tracks:,} tracks.")
+        with tempfile.TemporaryDirectory() as folder:
+            connection.settings_dict["TEST"]["NAME"] = (
+                str(Path(folder) / "bench.sqlite3") if connection.vendor == "sqlite" else "bench_labelling"
+            )
+            old_name = connection.settings_dict["NAME"]
+            connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+            try:
+                self.measure(tracks, requests)
+            finally:
+                connection.creation.destroy_test_db(old_name, verbosity=0)
+
+    def measure(self, n_tracks: int, n_requests: int) -> None:
+        made = library.build(n_tracks=n_tracks)
+        self.stdout.write(f"{connection.vendor}, {n_tracks:,} tracks, {n_requests} requests of each kind")
+        for line in requests.table_lines(requests.measure(made, n_requests=n_requests)):
+            self.stdout.write(line)
