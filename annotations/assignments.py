@@ -91,7 +91,7 @@ def send_back(request: Request, pk: int) -> HttpResponse:
             request, "Nothing was sent back: that person has not labelled this track, or can no longer log in."
         )
     elif objection:
-        messages.error(request, f"Nothing was sent back: this track is among those {objection}.")
+        messages.error(request, f"Nothing was sent back: this track is {objection}.")
     else:
         (given,) = guidance.assign(shares=[(annotator, [track.pk])], assigned_by=request.user)
         messages.success(request, _said(given) + ".")

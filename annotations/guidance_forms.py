@@ -55,13 +55,19 @@ class RulesForm(forms.ModelForm):
             "session_goal": "Goal of a session, labels",
             "break_after_minutes": "Propose a break after, minutes",
         }
-        help_texts = {"repeat_after_days": "Sooner they would remember what they said."}
+        help_texts = {
+            "second_share": "Tracks that have labels, but not yet as many as they are to have.",
+            "gold_share": "Their level leads have agreed on: a test that nobody notices.",
+            "repeat_after_days": "Sooner they would remember what they said.",
+            "session_goal": "",
+            "break_after_minutes": "Of labelling without a pause.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             if isinstance(field.widget, forms.NumberInput):
-                field.widget.attrs["class"] = "input"
+                field.widget.attrs["class"] = "input short"
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -77,7 +83,10 @@ class RulesForm(forms.ModelForm):
     def remainder(self) -> int | None:
         """Per cent that are left for new tracks; None where what was typed does not say."""
         shares = [str(self[name].value()) for name in LabellingRules.SHARES]
-        return 100 - sum(map(int, shares)) if all(share.isdecimal() and len(share) < 4 for share in shares) else None
+        if not all(share.isdecimal() and len(share) < 4 for share in shares):
+            return None
+        left = 100 - sum(map(int, shares))
+        return left if left >= 0 else None
 
 
 class ListForm(forms.Form):

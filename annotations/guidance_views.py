@@ -119,7 +119,7 @@ def _streams(form: RulesForm, now: LabellingRules) -> dict[str, Any]:
         {
             "field": form[name],
             "n": sizes[stream],
-            "unit": "labels" if stream == Stream.REPEAT else "tracks",
+            "unit": "old enough label" if stream == Stream.REPEAT else "track",
             "is_idle": getattr(now, name) and not sizes[stream],
         }
         for name, stream in STREAM_OF.items()

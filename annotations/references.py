@@ -33,13 +33,15 @@ def references(request: Request) -> HttpResponse:
         return redirect(request.get_full_path())
     use = Reference.Use.GOLD if request.GET.get("use") == Reference.Use.GOLD else Reference.Use.EXAMPLE
     counts = _counts()
-    chosen = _not_in_hand(Reference.objects.filter(use=use), "track__", request.user).select_related("track")
+    used = Reference.objects.filter(use=use)
+    chosen = _not_in_hand(used, "track__", request.user).select_related("track")
     context = {
         "uses": [(each, sum(counts[each].values())) for each in Reference.Use],
         "use": use,
         "coverage": counts[use],
         "missing": _enumerated([level for level, n in counts[use].items() if not n]),
         "page": Paginator(chosen, PAGE_SIZE).get_page(request.GET.get("page")),
+        "n_in_hand": used.filter(track__lease__annotator=request.user).count(),
         "max_shown": MAX_EXAMPLES_PER_LEVEL,
         "levels": LEVELS,
         "form": form,

@@ -76,14 +76,14 @@ def _named(uris: list[str]) -> Iterator[tuple[str, Named]]:
 
 def to_being_assigned(track: Named) -> str:
     if track.use == Reference.Use.EXAMPLE:
-        return "examples, which nobody is given to label"
+        return "an example, which nobody is given to label"
     return "" if track.audio_state in HEARABLE else "without audio that can be played"
 
 
 def to_being_new(track: Named) -> str:
     """Against a place in an order of new tracks."""
     if track.use == Reference.Use.GOLD:
-        return "gold tracks, which have a stream of their own"
+        return "gold, which has a stream of its own"
     return "labelled already" if track.n_annotators else to_being_assigned(track)
 
 

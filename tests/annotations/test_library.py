@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.factories import SkipFactory, TrackFactory
+from annotations.models import Reference
+from tests.factories import ReferenceFactory, SkipFactory, TrackFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +53,7 @@ def test_an_empty_library_says_how_to_fill_it(as_lead):
     assert "import_tracks" in as_lead.get("/tracks/").content.decode()
 
 
-@pytest.mark.parametrize("query", ["state=nonsense", "page=-1", "page=x", "state=reported&page=9"])
+@pytest.mark.parametrize("query", ["state=nonsense", "page=-1", "page=x", "state=reported&page=9", "q=%00"])
 def test_nonsense_in_the_address_does_no_harm(as_lead, query):
     assert as_lead.get(f"/tracks/?{query}").status_code == 200
 
@@ -62,3 +63,50 @@ def test_the_page_takes_the_same_number_of_queries_for_any_number_of_tracks(as_l
 
     with django_assert_max_num_queries(14):
         as_lead.get("/tracks/")
+
+
+def test_tracks_are_found_by_title_artist_and_uri_and_pages_keep_the_search(as_lead):
+    TrackFactory.create_batch(60, artist="Quixote")
+    TrackFactory(title="Windmill", uri="mill:1")
+
+    assert "Windmill" in as_lead.get("/tracks/", {"q": "windm"}).content.decode()
+    assert "Windmill" in as_lead.get("/tracks/", {"q": "mill:1"}).content.decode()
+    html = as_lead.get("/tracks/", {"q": "quix", "page": "2"}).content.decode()
+    assert "51 – 60 of 60" in html
+    assert "q=quix&amp;page=1" in html
+
+
+def test_a_search_without_a_match_says_so(as_lead):
+    TrackFactory()
+
+    assert "Nothing matches “zzz”" in as_lead.get("/tracks/", {"q": "zzz"}).content.decode()
+
+
+def test_ticked_tracks_become_gold_and_the_lead_stays_where_they_were(as_lead):
+    first, second = TrackFactory.create_batch(2)
+
+    response = as_lead.post("/tracks/?q=Title&page=1", {"track": [first.pk, second.pk], "use": "gold", "level": 8})
+
+    assert response["Location"] == "/tracks/?q=Title&page=1"
+    assert set(Reference.objects.values_list("track", "use", "level")) == {
+        (first.pk, "gold", 8),
+        (second.pk, "gold", 8),
+    }
+
+
+def test_what_was_ticked_stays_ticked_when_it_is_refused(as_lead):
+    track = TrackFactory()
+
+    response = as_lead.post("/tracks/", {"track": track.pk, "use": "gold", "level": ""})
+
+    assert response.status_code == 422
+    assert f'value="{track.pk}" checked' in response.content.decode()
+
+
+def test_the_page_of_tracks_shows_no_level_of_gold(as_lead):
+    ReferenceFactory(use="gold", level=9)
+
+    html = as_lead.get("/tracks/").content.decode()
+
+    assert "gold</span>" in html
+    assert "level-9" not in html
