@@ -215,7 +215,7 @@ def _skip(annotator: User, **answer: Any) -> dict[str, Any]:
 
 
 def _compare(annotator: User, *, track_id: int, other_id: int, **answer: Any) -> dict[str, Any]:
-    if (other := examples.agreed_about(other_id)) is None:
+    if (other := examples.agreed_about(other_id, annotator=annotator)) is None:
         raise labelling.Refused("The other track is no example any more.")
     # Said here: to the database either is an error like that of an answer which comes twice, and would be asked for again.
     if other_id == track_id:
@@ -243,7 +243,7 @@ def compare(request: Request) -> JsonResponse:
         level = LevelField().clean(request.GET.get("level"))
     except forms.ValidationError as problem:
         return refused(" ".join(problem.messages), status=422)
-    return JsonResponse({"examples": [_example(agreed) for agreed in examples.near(level)]})
+    return JsonResponse({"examples": [_example(agreed) for agreed in examples.near(level, annotator=request.user)]})
 
 
 # ---- What the page is told

@@ -13,6 +13,7 @@ urlpatterns = [
     path("label/outbox/", label_views.answer, name="outbox"),
     path("label/compare/", label_views.compare, name="compare"),
     path("label/mine/", own_labels.my_labels, name="my_labels"),
+    path("label/mine/change/", own_labels.change_my_label, name="change_my_label"),
     path("tracks/", library.library, name="library"),
     path("tracks/<int:pk>/", library.track, name="track"),
     path("tracks/<int:pk>/send-back/", assignments.send_back, name="send_back"),

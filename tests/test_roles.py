@@ -45,6 +45,7 @@ RULES = {
     "outbox": ("post", LABELLERS),
     "compare": ("get", LABELLERS),
     "my_labels": ("get", LABELLERS),
+    "change_my_label": ("post", LABELLERS),
     "track_audio": ("get", LABELLERS),
     "library": ("get", LEADS),
     "track": ("get", LEADS),
