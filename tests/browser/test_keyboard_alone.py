@@ -9,7 +9,7 @@ from annotations.models import Annotation, Decision, Skip
 from tests.audio_files import track_with_audio
 from tests.browser.conftest import arrive
 from tests.browser.people import log_in, with_password
-from tests.factories import AnnotationFactory, FlagFactory
+from tests.factories import AnnotationFactory, FlagFactory, RulesFactory
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.browser
@@ -26,6 +26,7 @@ def tab_to(page: Page, target: Locator, key: str = "Tab") -> None:
 
 
 def test_an_annotators_first_visit(open_page, annotator, library):
+    RulesFactory(min_listened_s=0)
     library(3)
     page = open_page(None, "/")
     log_in(page, with_password(annotator).username)
@@ -44,19 +45,24 @@ def test_an_annotators_first_visit(open_page, annotator, library):
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Pause")).to_be_focused()
 
-    tab_to(page, page.get_by_role("button", name="7 driving"))
+    seven = page.get_by_role("button", name="7 driving")
+    tab_to(page, seven)
     page.keyboard.press("Enter")
-    expect(page.locator("ul.list .level")).to_have_text(["7"])
-    expect(page.locator("#energy")).to_be_focused()
-    tab_to(page, page.get_by_role("button", name="Skip, I cannot judge it"))
+    expect(page.locator("[data-recent] .level")).to_have_text(["7"])
+    expect(seven).to_be_focused()
+    tab_to(page, page.locator("[data-skip] summary"))
     page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="I cannot judge it")).to_be_focused()
+    tab_to(page, page.get_by_role("button", name="It is not music"))
+    page.keyboard.press("Enter")
     wait_until(Skip.objects.exists, what="the skip")
-    expect(page.locator("#energy")).to_be_focused()
+    expect(page.locator("[data-skip] summary")).to_be_focused()
 
     tab_to(page, page.get_by_role("button", name="Log out"), key="Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Name")).to_be_focused()
     assert Annotation.objects.get().level == 7
+    assert Skip.objects.get().reason == "not music"
 
 
 def test_a_leads_first_visit(open_page, lead, server):
