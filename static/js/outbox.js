@@ -15,6 +15,7 @@ const LONGEST_WAIT_MS = 30_000;
 /**
  * @typedef {object} State
  * @property {number} waiting
+ * @property {object[]} items  those that wait, the oldest first: the server hands out their tracks still
  * @property {{item: object, why: string}[]} refused  until they are dismissed
  * @property {null | "offline" | "log in" | "server"} trouble  what stands against sending; it is tried again all the time
  * @property {string | null} warning  answers are not safe on this device, and why
@@ -132,7 +133,8 @@ export async function openOutbox({ annotator, onState, onSaved, onRefused }) {
   async function showState() {
     const kept = await own();
     const refused = kept.filter(({ why }) => why);
-    call(onState, { waiting: kept.length - refused.length, refused, trouble, warning: store.warning });
+    const items = kept.filter(({ why }) => !why).map(({ item }) => item);
+    call(onState, { waiting: items.length, items, refused, trouble, warning: store.warning });
   }
 
   tabs.onmessage = ({ data }) => hear(data);
