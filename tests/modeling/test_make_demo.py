@@ -9,7 +9,8 @@ import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
-from annotations.models import Annotation, Track, User
+from annotations.consensus import median_level
+from annotations.models import Annotation, Reference, Track, User
 from annotations.roles import ROLE_PERMISSIONS
 from modeling.core.dataset import in_evaluation_slice
 from modeling.core.demo_music import plan_library, simulated_annotations, write_library
@@ -62,6 +63,20 @@ def test_the_demo_is_a_library_with_labels_and_one_login_a_role(logins_file, rf)
         assert user.is_demo
         assert user.get_all_permissions() == set(ROLE_PERMISSIONS[role])
     assert len({login["password"] for login in logins.values()}) == len(ROLE_PERMISSIONS)
+
+
+def test_examples_and_gold_of_the_demo_are_what_its_simulated_annotators_agree_on(logins_file):
+    run()
+
+    chosen = Reference.objects.select_related("track", "chosen_by")
+    assert {reference.use for reference in chosen} == {"example", "gold"}
+    for reference in chosen:
+        levels = [annotation.level for annotation in reference.track.annotations.all()]
+        assert reference.level == median_level(levels)
+        assert len(levels) > 1
+        assert max(levels) - min(levels) <= make_demo.MAX_SPREAD
+        assert reference.track.is_synthetic
+        assert reference.chosen_by.is_demo
 
 
 def test_a_second_demo_is_refused_and_changes_nothing(logins_file):

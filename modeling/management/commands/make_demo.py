@@ -3,6 +3,7 @@ import json
 import os
 import secrets
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 from django.conf import settings
@@ -10,14 +11,18 @@ from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from annotations import guidance
+from annotations.consensus import median_level
 from annotations.intake.csv_import import import_tracks
 from annotations.intake.csv_rows import RefusedRows
-from annotations.models import Track, User
-from annotations.roles import ROLE_PERMISSIONS
+from annotations.models import Annotation, Reference, Track, User
+from annotations.roles import LEAD, ROLE_PERMISSIONS
 from modeling.core.dataset import in_evaluation_slice
 from modeling.core.demo_music import simulated_annotations, write_library
 
 TABLE = "demo.csv"
+# Simulated annotators who differ by more do not agree what a track's level is; planted mistakes are farther off.
+MAX_SPREAD = 2
 FIELDS = ("energy", "track_uri", "track_preview_url", "annotator_id", "genres", "title", "artist")
 
 
@@ -46,7 +51,9 @@ class Command(BaseCommand):
             # Whole or not at all: with tracks and no logins it could neither be used nor be made again.
             with transaction.atomic():
                 import_demo(folder)
-                write_logins(settings.VAR_DIR / "demo-logins.json", make_accounts())
+                logins = make_accounts()
+                choose_references(User.objects.get(username=LEAD))
+                write_logins(settings.VAR_DIR / "demo-logins.json", logins)
         self.stdout.write(
             f"Demo library: {tracks} synthetic tracks, {n_planted} planted mistakes; "
             f"logins in {settings.VAR_DIR / 'demo-logins.json'}."
@@ -99,6 +106,18 @@ def make_accounts() -> dict[str, dict[str, str]]:
         user.groups.set([Group.objects.get(name=role)])
         logins[role] = {"username": role, "password": password}
     return logins
+
+
+def choose_references(lead: User) -> None:
+    """Tracks that several simulated annotators agree on: of each level an example, and gold where there is another."""
+    said: dict[int, list[int]] = defaultdict(list)
+    for track_id, level in Annotation.objects.order_by("pk").values_list("track", "level"):
+        said[track_id].append(level)
+    uses: dict[int, list[Reference.Use]] = defaultdict(lambda: [Reference.Use.GOLD, Reference.Use.EXAMPLE])
+    for track_id, levels in sorted(said.items(), key=lambda item: max(item[1]) - min(item[1])):
+        left = uses[median_level(levels)]
+        if left and len(levels) > 1 and max(levels) - min(levels) <= MAX_SPREAD:
+            guidance.choose_references(track_ids=[track_id], use=left.pop(), level=median_level(levels), chosen_by=lead)
 
 
 def write_logins(path: Path, logins: dict[str, dict[str, str]]) -> None:
