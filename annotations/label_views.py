@@ -22,7 +22,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotations import examples, labelling
 from annotations.forms import ComparisonForm, LabelForm, LevelField, RelabelForm, SkipForm
 from annotations.http import Request
-from annotations.models import LEVELS, Annotation, LabellingRules, Lease, Reference, Skip, Stream, Track, User
+from annotations.models import LEVELS, Annotation, LabellingRules, Lease, Skip, Stream, Track, User
 
 LEVEL_WORDS = {1: "still", 3: "calm", 5: "steady", 7: "driving", 9: "intense", 10: "all out"}
 # As far back as undo goes.
@@ -194,15 +194,16 @@ def _problems(form: forms.Form) -> str:
 
 
 def _annotate(annotator: User, **answer: Any) -> dict[str, Any]:
-    annotation = labelling.annotate(annotator=annotator, **answer)
-    return {"annotation": _said(annotation), "agreed_level": _agreed_level(annotation)}
+    rules = LabellingRules.objects.current()
+    annotation = labelling.annotate(annotator=annotator, rules=rules, **answer)
+    return {"annotation": _said(annotation), "agreed_level": _agreed_level(annotation, rules)}
 
 
-def _agreed_level(annotation: Annotation) -> int | None:
+def _agreed_level(annotation: Annotation, rules: LabellingRules) -> int | None:
     """What leads say of the gold track that this was, where annotators are told."""
-    if annotation.stream != Stream.GOLD or not LabellingRules.objects.current().shows_gold:
+    if annotation.stream != Stream.GOLD or not rules.shows_gold or not hasattr(annotation.track, "reference"):
         return None
-    return Reference.objects.filter(track=annotation.track_id).values_list("level", flat=True).first()
+    return annotation.track.reference.level
 
 
 def _relabel(annotator: User, **answer: Any) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from annotations.examples import Agreed
 from annotations.models import (
     LIMITED_STREAMS,
     Annotation,
+    Assignment,
     Comparison,
     LabellingRules,
     Lease,
+    Reference,
     Skip,
     Stream,
     Track,
@@ -25,7 +27,8 @@ from annotations.models import (
 )
 from annotations.queue import Asking, Taken, next_track
 
-MAX_CLAIM_TRIES = 5
+# Each failed try is a track that somebody else got, so that sixteen who ask at once all come to theirs.
+MAX_CLAIM_TRIES = 20
 # Nobody hears more than this times the seconds since they got the track: the player goes up to twice the speed.
 MAX_SPEED = 2.0
 # What clocks, and a track that was loaded ahead, may differ by.
@@ -48,6 +51,10 @@ class NotHeard(Refused):
     """The track was not listened to long enough."""
 
 
+class SubmissionTaken(Refused):
+    """What names this answer has named somebody else's."""
+
+
 class NothingToChange(Refused):
     """A change of mind about a track that the annotator has not labelled."""
 
@@ -62,7 +69,7 @@ def claim(*, annotator: User, rules: LabellingRules, n: int = 1, dice: random.Ra
             leases = _claim(Asking.of(annotator, rules, dice), n)
         except (Taken, IntegrityError):
             continue  # somebody was quicker, or the annotator's own other tab: look again
-        if len(leases) == n or not _drop_expired_leases():
+        if len(leases) >= n or not _drop_expired_leases():
             return leases
     return leases_of(annotator)
 
@@ -125,30 +132,55 @@ class Listening:
     answered_s: float | None = None
 
 
-@transaction.atomic
 def annotate(
-    *, annotator: User, track_id: int, level: int, submission_id: UUID, listening: Listening = Listening()
+    *,
+    annotator: User,
+    track_id: int,
+    level: int,
+    submission_id: UUID,
+    listening: Listening = Listening(),
+    rules: LabellingRules | None = None,
 ) -> Annotation:
     """Label a track that the annotator holds, and let go of it. Repeating a submission_id returns what it made.
 
-    An answer that comes late, when the lease has run out, counts as long as the track is still free.
+    An answer that comes late, when the lease has run out, counts as long as the track is still free. `rules` are the
+    current ones, for who has them already.
 
     Raises
     ------
-    NoLease, LabelledMeanwhile, NotHeard
-        Nothing is stored, and the lease stays.
+    NoLease, NotHeard, SubmissionTaken
+        Nothing is stored, and a lease stays.
+    LabelledMeanwhile
+        Nothing is stored, and the lease goes.
     """
-    # Lock before looking: of two identical POSTs the second must see the first's row.
-    lease = Lease.objects.select_for_update(of=("self",)).filter(annotator=annotator, track_id=track_id)
-    held = lease.select_related("track").first()
-    own = Annotation.objects.filter(Q(submission_id=submission_id) | Q(track_id=track_id, superseded_by=None))
-    theirs = {annotation.submission_id: annotation for annotation in own.filter(annotator=annotator)}
-    if done := theirs.get(submission_id):
+    rules = rules or LabellingRules.objects.current()
+    try:
+        return _annotation(annotator, track_id, level, submission_id, listening, rules)
+    except LabelledMeanwhile:
+        # Outside the transaction that is undone. Else they would be given the track again, and refused again.
+        release(annotator=annotator, track_ids=[track_id])
+        raise
+
+
+@transaction.atomic
+def _annotation(
+    annotator: User,
+    track_id: int,
+    level: int,
+    submission_id: UUID,
+    listening: Listening,
+    rules: LabellingRules,
+) -> Annotation:
+    # Lock before looking: of two identical POSTs the second must see the first's row. The track too, and here: an import
+    # or a review that holds it must not wait for a row of ours while we wait for the track.
+    lease = Lease.objects.select_for_update(of=("self", "track"), no_key=True).select_related("track__reference")
+    held = lease.filter(annotator=annotator, track_id=track_id).first()
+    track = held.track if held else Track.objects.select_for_update(no_key=True).filter(pk=track_id).first()
+    done, before = _said_before(annotator, track_id, submission_id)
+    if done:
         return done
-    before = next(iter(theirs.values()), None)
-    rules = LabellingRules.objects.current()
     if held is None:
-        held = _free_again(annotator, track_id, before)
+        held = _held_still(annotator, track, before, rules)
     if before and held.stream not in AGAIN:
         held.delete()
         return before  # meanwhile given elsewhere, on the review page or by an import: that label stands
@@ -173,18 +205,48 @@ def annotate(
 AGAIN = frozenset({Stream.REPEAT, Stream.ASSIGNED})
 
 
-def _free_again(annotator: User, track_id: int, before: Annotation | None) -> Lease:
-    """As if they held it still, where the lease has run out and nobody else has the track; not stored."""
-    # Locked, so that nobody gets the track between this look and the label.
-    track = Track.objects.select_for_update(no_key=True).filter(pk=track_id).first()
-    if track is None or before or Lease.objects.filter(track=track).exists() or not _may_have(annotator, track):
+def _said_before(annotator: User, track_id: int, submission_id: UUID) -> tuple[Annotation | None, Annotation | None]:
+    """What this very answer has made, and what the annotator says of the track so far.
+
+    Raises
+    ------
+    SubmissionTaken
+        The answer is somebody else's.
+    """
+    # All of the chain, which is short: asked for its end, Postgres reads through all labels of the annotator.
+    named = Annotation.objects.filter(Q(submission_id=submission_id) | Q(annotator=annotator, track_id=track_id))
+    rows = list(named.order_by("pk"))
+    done = next((row for row in rows if row.submission_id == submission_id), None)
+    if done and done.annotator_id != annotator.pk:
+        raise SubmissionTaken("Somebody else's answer has the same submission_id; answer again with a new one.")
+    return done, next((row for row in reversed(rows) if row.track_id == track_id), None)
+
+
+def _held_still(annotator: User, track: Track | None, before: Annotation | None, rules: LabellingRules) -> Lease:
+    """A late answer: as if the lease had not run out, where nobody else has the track since; not stored."""
+    is_free = track is not None and not Lease.objects.filter(track=track).exists()
+    stream = _stream_of_late(annotator, track, before, rules) if track and is_free else None
+    if track is None or stream is None:
         raise NoLease("You no longer held this track when the answer came, and somebody else may have it now.")
     Skip.objects.filter(annotator=annotator, track=track).delete()  # they have thought better of it
-    return Lease(track=track, annotator=annotator, stream=Stream.NEW if not track.n_annotators else Stream.SECOND)
+    return Lease(track=track, annotator=annotator, stream=stream)
 
 
-def _may_have(annotator: User, track: Track) -> bool:
-    return Track.objects.playable().in_training().filter(pk=track.pk, reference=None).exists()
+def _stream_of_late(annotator: User, track: Track, before: Annotation | None, rules: LabellingRules) -> Stream | None:
+    """Why they may have been given the track; None when that cannot be."""
+    if not Track.objects.playable().in_training().filter(pk=track.pk).exists():
+        return None
+    if Assignment.objects.open().filter(annotator=annotator, track=track).exists():
+        return Stream.ASSIGNED
+    use = Reference.objects.filter(track=track).values_list("use", flat=True).first()
+    if before:
+        old_enough = before.created_at < timezone.now() - dt.timedelta(days=rules.repeat_after_days)
+        return Stream.REPEAT if old_enough and before.source == Annotation.Source.LABEL and not use else None
+    if use:
+        return Stream.GOLD if use == Reference.Use.GOLD else None
+    if Track.objects.awaiting_second_opinion().filter(pk=track.pk).exists():
+        return Stream.ASKED
+    return Stream.SECOND if track.n_annotators else Stream.NEW
 
 
 def _check_wanted(held: Lease, rules: LabellingRules) -> None:
@@ -224,13 +286,16 @@ def relabel(*, annotator: User, track_id: int, level: int, submission_id: UUID) 
     ------
     NothingToChange
         They have not labelled the track.
+    SubmissionTaken
+        The answer is somebody else's.
     """
-    # Lock the person's newest label of the track, so that of two changes at once the second supersedes the first's.
+    # Lock the person's labels of the track, so that of two changes at once the second supersedes the first's.
     own = Annotation.objects.filter(annotator=annotator, track_id=track_id)
     list(own.select_for_update(no_key=True).values_list("pk"))
-    if done := own.filter(submission_id=submission_id).first():
+    done, before = _said_before(annotator, track_id, submission_id)
+    if done:
         return done
-    if (before := own.current().first()) is None:
+    if before is None:
         raise NothingToChange("You have not labelled this track, so there is no label to change.")
     if before.level == level:
         return before
@@ -255,6 +320,8 @@ def skip(*, annotator: User, track_id: int, reason: str) -> None:
 
 def compare(*, annotator: User, track_id: int, other: Agreed, answer: str, submission_id: UUID) -> Comparison:
     """Keep how a track sounds beside one whose level is agreed."""
+    if other.track.pk == track_id or not Track.objects.filter(pk=track_id).exists():
+        raise Refused("There is no such track to compare, or it is the example itself.")
     about = {
         "annotator": annotator,
         "track_id": track_id,
@@ -262,4 +329,7 @@ def compare(*, annotator: User, track_id: int, other: Agreed, answer: str, submi
         "other_level": other.level,
         "answer": answer,
     }
-    return Comparison.objects.get_or_create(submission_id=submission_id, defaults=about)[0]
+    comparison = Comparison.objects.get_or_create(submission_id=submission_id, defaults=about)[0]
+    if comparison.annotator_id != annotator.pk:
+        raise SubmissionTaken("Somebody else's answer has the same submission_id; answer again with a new one.")
+    return comparison

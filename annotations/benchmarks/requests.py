@@ -52,7 +52,7 @@ SCENARIOS = [
     Scenario("oldest", {"order": "oldest"}),
     Scenario("second opinions", {"labels_per_track": 3, "second_share": 100}),
     Scenario("repeats", {"repeat_share": 100}),
-    Scenario("gold", {"gold_share": 100}),
+    Scenario("gold, told", {"gold_share": 100, "shows_gold": True}),
     Scenario("evaluation slice", {"evaluation_share": 100, "order": "by list"}),
     Scenario("nearly all labelled: overlap 3", {"labels_per_track": 3, "second_share": 100}, who=_busiest),
     Scenario("nearly all labelled: repeats", {"repeat_share": 100}, who=_busiest),
