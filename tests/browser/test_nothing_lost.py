@@ -1,8 +1,13 @@
 """Whatever breaks between a key press and the database: each answer ends there once."""
 
-import pytest
+import re
 
-from annotations.models import Annotation, Comparison, Skip
+import pytest
+from django.contrib.sessions.models import Session
+from playwright.sync_api import Error, expect
+
+from annotations.models import Annotation, Comparison, Lease, Skip
+from tests.browser.people import log_in, with_password
 from tests.conftest import session_of
 from tests.factories import AnnotatorFactory, LeaseFactory, ReferenceFactory, RulesFactory
 from tests.processes import wait_until
@@ -30,7 +35,7 @@ class Outbox:
         self.page = page
         page.goto("/label/mine/")
         page.evaluate(OPEN_OUTBOX, annotator.pk)
-        page.wait_for_function("seen.state")
+        wait_until(lambda: page.evaluate("seen.state"), what="the outbox's first word")
 
     def put(self, kind, track, **answer):
         answer = {"kind": kind, "track_id": track.pk, "listened_s": 1, **answer}
@@ -128,6 +133,21 @@ def test_the_answers_of_somebody_else_wait_until_they_are_back(outbox, held, ann
     expect_console("401")
 
 
+def test_a_server_that_never_answers_is_asked_again(outbox, held):
+    sent = outbox()
+    # Twenty seconds are long for a test.
+    sent.page.evaluate(
+        "() => { const wait = AbortSignal.timeout; AbortSignal.timeout = () => wait.call(AbortSignal, 300); }"
+    )
+    sent.page.route("**/label/outbox/", lambda route: None, times=1)
+
+    sent.put("label", held, level=7)
+
+    sent.wait_for(waiting=1, trouble="server")
+    sent.wait_for(waiting=0, trouble=None)
+    assert labels() == [(held.pk, 7)]
+
+
 @pytest.mark.parametrize("lack", ["no database", "no room"])
 def test_what_cannot_be_kept_on_the_device_is_sent_all_the_same_and_the_page_can_warn(
     lack, open_page, annotator, held, expect_console
@@ -151,3 +171,161 @@ def test_what_cannot_be_kept_on_the_device_is_sent_all_the_same_and_the_page_can
     sent.wait_for(waiting=0)
     assert labels() == [(held.pk, 7), (held.pk, 8)]
     expect_console("ERR_INTERNET_DISCONNECTED")
+
+
+# ---- The label page, from the key press
+
+
+OUTBOX = "**/label/outbox/"
+SAVED = re.compile("Saved")
+
+
+class LabelPage:
+    def __init__(self, page):
+        self.page = page
+        self.state = page.locator("[data-chip]")
+
+    @property
+    def track(self):
+        return int(self.page.locator("[data-level-form] input[name=track_id]").input_value())
+
+    def wait_for_next(self):
+        """Until the track after this one is loaded ahead."""
+        n_loaded = "[...document.querySelectorAll('audio')].filter((each) => each.readyState > 2).length"
+        wait_until(lambda: self.page.evaluate(n_loaded) == 2, what="the next track's sound")
+
+    def wait_for_another(self, given):
+        """Until a track is shown that has no label yet."""
+        wait_until(lambda: self.track not in dict(given), what="the next track")
+
+    def label(self, *keys):
+        """Press each key at another track; returns track and level of each."""
+        given = []
+        for key in keys:
+            given.append((self.track, int(key) or 10))
+            self.page.keyboard.press(key)
+            expect(self.page.locator("ul[data-recent] .level").first).to_have_text(str(int(key) or 10))
+        return given
+
+
+@pytest.fixture
+def label_page(open_page, annotator, library):
+    library(4)
+    return LabelPage(open_page(annotator, "/label/"))
+
+
+def answers_500(route):
+    route.fulfill(status=500, body="<h1>Server Error</h1>")
+
+
+def stores_and_says_nothing(route):
+    route.fetch()
+    route.abort()
+
+
+@pytest.mark.parametrize("failure", [answers_500, stores_and_says_nothing])
+def test_a_server_that_fails_is_asked_again_until_it_does_not(failure, label_page, expect_console):
+    label_page.page.route(OUTBOX, failure, times=2)
+
+    given = label_page.label("7", "3")
+
+    expect(label_page.state).to_have_text(re.compile("2 waiting · (the server does not answer|no connection)"))
+    expect(label_page.state).to_have_text(SAVED)
+    assert labels() == given
+    expect_console("500|ERR_FAILED")
+
+
+def test_labels_outlive_a_reload_and_a_crash(label_page, open_page, expect_console):
+    is_down = [True]
+    label_page.page.context.route(OUTBOX, lambda route: answers_500(route) if is_down else route.continue_())
+    given = label_page.label("7", "3")
+    expect(label_page.state).to_contain_text("2 waiting")
+    label_page.page.reload()
+    expect(label_page.state).to_contain_text("2 waiting")
+
+    with pytest.raises(Error, match="crash"):
+        label_page.page.goto("chrome://crash")
+    is_down.clear()
+    next_day = label_page.page.context.new_page()
+    next_day.goto("/label/")
+
+    expect(LabelPage(next_day).state).to_have_text(SAVED)
+    assert labels() == given
+    expect_console("500")
+
+
+def test_after_the_login_has_ended_labels_wait_until_one_logs_in_in_another_tab(label_page, annotator, expect_console):
+    with_password(annotator)
+    Session.objects.all().delete()
+
+    given = label_page.label("7", "3")
+    expect(label_page.state).to_have_text("2 waiting · you are logged out")
+    other_tab = label_page.page.context.new_page()
+    other_tab.goto("/log-in/")
+    log_in(other_tab, "anna")
+
+    expect(label_page.state).to_have_text(SAVED)
+    assert labels() == given
+    expect_console("401")
+
+
+def test_a_lost_token_is_renewed(label_page, expect_console):
+    label_page.page.context.clear_cookies(name="csrftoken")
+
+    given = label_page.label("7", "3")
+
+    wait_until(lambda: labels() == given, what="the labels")
+    expect(label_page.state).to_have_text(SAVED)
+    expect_console("403")
+
+
+def test_ten_labels_and_changes_of_mind_made_offline_arrive_in_order(label_page, expect_console):
+    label_page.wait_for_next()
+    label_page.page.context.set_offline(True)
+
+    given = label_page.label("7", "3")
+    for key in "45678901":
+        label_page.page.keyboard.press("u")
+        given += label_page.label(key)
+    expect(label_page.state).to_have_text("10 waiting · no connection")
+    label_page.page.context.set_offline(False)
+
+    expect(label_page.state).to_have_text(SAVED)
+    assert labels() == given
+    expect_console("ERR_INTERNET_DISCONNECTED")
+
+
+def test_a_refused_label_is_shown_until_it_is_dismissed(label_page, expect_console):
+    lost = label_page.track
+    Lease.objects.filter(track=lost).update(annotator=AnnotatorFactory())
+
+    _, kept = label_page.label("7", "3")
+
+    refused = label_page.page.locator("[data-refused]")
+    expect(refused.locator("summary")).to_have_text(re.compile("1 refused: You no longer held this track"))
+    label_page.page.reload()
+    refused.locator("summary").click()
+    refused.get_by_role("button").click()
+    expect(refused).to_be_hidden()
+    assert labels() == [kept]
+    expect_console("409")
+
+
+@pytest.mark.postgres  # two tabs ask for tracks at once
+def test_of_two_tabs_one_sends_and_both_hear_of_it(label_page):
+    sent = []
+    context = label_page.page.context
+    context.on("request", lambda request: request.url.endswith("/label/outbox/") and sent.append(request))
+    tabs = [label_page, LabelPage(context.new_page())]
+    tabs[1].page.goto("/label/")
+
+    given = []
+    for tab, key in zip([*tabs, *tabs], "7395", strict=True):
+        tab.wait_for_another(given)
+        given += tab.label(key)
+
+    for tab in tabs:
+        expect(tab.state).to_have_text(SAVED)
+    wait_until(lambda: len(labels()) == len(given), what="all labels")
+    assert sorted(labels()) == sorted(given)
+    assert len({track for track, _ in given}) == len(sent) == 4
