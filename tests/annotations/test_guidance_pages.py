@@ -168,6 +168,15 @@ def test_a_list_that_is_none_is_refused_in_plain_words(as_admin, sent, said):
     assert not RankedTrack.objects.exists()
 
 
+def test_a_pasted_list_that_is_too_long_says_to_send_a_file(as_admin, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+
+    response = as_admin.post("/queue/list/", {"uris": "my:1\n" * 100})
+
+    assert response.status_code == 400
+    assert "send a long list as a file" in html_of(response)
+
+
 # ---- Examples and gold
 
 
