@@ -7,7 +7,7 @@
  */
 export class AudioPair {
   static #EVENTS = [
-    ..."play playing pause ended waiting canplay timeupdate".split(" "),
+    ..."play playing pause ended waiting timeupdate".split(" "),
     ..."seeking seeked loadedmetadata durationchange error".split(" "),
   ];
   #spare = null;

@@ -45,7 +45,7 @@ class Player {
   #wave;
   #sound = null;
   #heard = 0; // seconds of the track: at double speed two in a second
-  #told = 0;
+  #told = null;
   #lastTime = 0;
   #frame = 0;
   #stalled = 0;
@@ -83,7 +83,8 @@ class Player {
     this.#sound = sound;
     this.#hideTrouble();
     this.#pair.take(sound.audio);
-    this.#heard = this.#told = this.#lastTime = 0;
+    this.#heard = this.#lastTime = 0;
+    this.#told = null;
     this.#setVolume();
     this.#wave?.setPeaks(sound.peaks ?? "");
     this.#loop.show(sound.loudest);
@@ -157,9 +158,13 @@ class Player {
   changeSpeed(step) {
     const next = SPEEDS.indexOf(this.#pair.speed) + step;
     this.#pair.speed = SPEEDS[Math.min(SPEEDS.length - 1, Math.max(0, next))];
-    const text = `Speed ${this.#pair.speed}×`;
-    setText(this.#part("speed"), text);
-    this.#announce(text);
+    setText(this.#part("rate"), `${this.#pair.speed}×`);
+    this.#announce(`Speed ${this.#pair.speed}×`);
+  }
+
+  /** Where in the shown track the playhead is. */
+  get time() {
+    return this.#audio.currentTime;
   }
 
   /** Seconds of the shown track that were heard until now. */
@@ -198,7 +203,7 @@ class Player {
   }
 
   #tell() {
-    if (this.#told === this.#heard && this.#heard) return;
+    if (this.#told === this.#heard) return;
     this.#told = this.#heard;
     writeHeard(this.#root, this.#heard);
     this.#dispatch("heard", { heard_s: this.#heard });
@@ -229,7 +234,6 @@ class Player {
     ({
       play: () => this.#showPlaying(),
       playing: () => this.#hideTrouble(),
-      canplay: () => this.#hideTrouble(),
       waiting: () => this.#expectSound(),
       pause: () => this.#stop(),
       ended: () => this.#end(),
@@ -269,12 +273,12 @@ class Player {
     this.#dispatch("error", { reason });
   }
 
-  #retry() {
+  #retry({ plays }) {
     const { currentTime } = this.#audio;
     this.#hideTrouble();
     this.#audio.load();
     this.#jump(currentTime);
-    this.play();
+    if (plays) this.play();
   }
 
   // ---- What people see
@@ -338,13 +342,15 @@ class Player {
     on(this.#part("loop"), "click", () => this.toggleLoop());
     on(this.#part("slower"), "click", () => this.changeSpeed(-1));
     on(this.#part("faster"), "click", () => this.changeSpeed(1));
-    on(this.#part("retry"), "click", () => this.#retry());
+    on(this.#part("retry"), "click", () => this.#retry({ plays: true }));
     for (const button of this.#root.querySelectorAll("[data-seek]")) {
       on(button, "click", () => this.skip(Number(button.dataset.seek)));
     }
     // A click leaves the focus where it was: Space goes on meaning play, not the button pressed last.
     on(this.#root, "mousedown", (event) => event.target.closest("button") && event.preventDefault());
-    on(window, "online", () => this.#part("retry")?.checkVisibility() && this.#retry());
+    on(window, "online", () => {
+      if (this.#part("retry")?.checkVisibility()) this.#retry({ plays: !this.#audio.paused });
+    });
   }
 }
 
@@ -403,10 +409,14 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   const [player] = players.values();
   const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  // Space on a button presses it, as everywhere.
-  if (!player || !act || !isShortcut(event) || (event.key === " " && isOperable(event.target))) return;
+  if (!player || !act || !isShortcut(event) || (event.key === " " && takesSpace(event.target))) return;
   if (act(player) !== false) event.preventDefault();
 });
+
+/** Space on a button presses it, as everywhere; on the volume's slider it would do nothing. */
+function takesSpace(element) {
+  return isOperable(element) && !element.matches("[type=range]");
+}
 
 // Two sounds at once are none: whatever starts on the page, an example too, silences the rest.
 document.addEventListener(
