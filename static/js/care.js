@@ -22,7 +22,7 @@ export function careFor(root, { annotator, rules }) {
 
   const isPausing = () => Date.now() - session.active > PAUSE_MS;
   const minutes = () => (isPausing() ? 0 : (session.active - session.began) / 60_000);
-  const untilBreak = () => rules.break_after_minutes + session.proposed - minutes();
+  const untilBreak = () => rules.break_after_minutes + (isPausing() ? 0 : session.proposed) - minutes();
 
   /** Somebody listens or answers. */
   function active() {
@@ -69,7 +69,7 @@ export function careFor(root, { annotator, rules }) {
     session.proposed = minutes();
     show();
   });
-  document.addEventListener("player:heard", active);
+  for (const sign of ["player:heard", "keydown", "pointerdown"]) document.addEventListener(sign, active);
   setInterval(show, TICK_MS);
   part("session").hidden = false;
   show();

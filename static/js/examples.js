@@ -8,7 +8,7 @@ import { say } from "./say.js";
  * @param {(example: ?object) => void} onChange  what is heard now
  */
 export function exampleSound({ onChange }) {
-  const audio = new Audio();
+  const audio = document.body.appendChild(new Audio()); // on the page, so that the player hears of it and falls silent
   let playing = null;
 
   function end() {

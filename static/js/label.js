@@ -35,6 +35,7 @@ const sync = mountSync(document.querySelector("[data-sync]"));
  * @type {?{task: object, firstHeard: ?number, before: number, entry: ?object}}
  */
 let shown = null;
+let sending = null; // what stands against sending answers
 let left = null; // what was shown when somebody went back, and where in it they were
 
 const care = careFor(root, start);
@@ -49,7 +50,7 @@ const skipping = offerSkipping(part("skip"), { onSkip: skip });
 // Not awaited: keys count from the first moment, and what is put meanwhile goes in when it is open.
 const outbox = openOutbox({
   annotator: start.annotator,
-  onState: (state) => sync(state, async (id) => (await outbox).dismiss(id)),
+  onState,
   onSaved,
   onRefused,
 });
@@ -108,7 +109,7 @@ function lose() {
 }
 
 function showEmpty() {
-  const [title, text] = EMPTY[held.state()];
+  const [title, text] = EMPTY[sending ?? held.state()];
   if (part("empty-title").textContent !== title) say(title);
   part("empty-title").textContent = title;
   part("empty-text").textContent = text;
@@ -182,6 +183,12 @@ function compare(example, answer) {
 }
 
 // ---- What becomes of it
+
+function onState(state) {
+  sync(state, async (id) => (await outbox).dismiss(id));
+  sending = state.trouble;
+  if (!shown) present();
+}
 
 function onSaved({ kind, track_id: track, level }, reply) {
   if (kind === "comparison") return;

@@ -1,0 +1,454 @@
+"""What the label page promises beyond labelling: nothing waits for the server, nothing said is lost, and help is at hand."""
+
+import gzip
+import re
+from types import SimpleNamespace
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.sessions.models import Session
+from playwright.sync_api import expect
+
+from annotations.models import Annotation, Comparison, Lease, Skip, Track
+from tests.audio_files import track_with_audio
+from tests.browser.conftest import responses_of
+from tests.browser.people import log_in, with_password
+from tests.factories import AnnotationFactory, AnnotatorFactory, LeaseFactory, ReferenceFactory, RulesFactory
+from tests.processes import wait_until
+
+pytestmark = pytest.mark.browser
+
+KB = 1024
+IN_SYNC = "Saved · all labels in sync"
+
+
+@pytest.fixture
+def unheard(server):
+    """Tracks may be labelled without having been heard."""
+    return RulesFactory(min_listened_s=0)
+
+
+@pytest.fixture
+def agreed(server):
+    """Examples of levels 4, 6 and 8."""
+    return {
+        level: ReferenceFactory(track=track_with_audio(title=f"Agreed {level}"), level=level).track
+        for level in (4, 6, 8)
+    }
+
+
+def parts(page):
+    part = page.locator
+    return SimpleNamespace(
+        track=part("form[data-level-form] input[name=track_id]"),
+        chip=part("[data-chip]"),
+        recent=part("[data-recent] li"),
+        levels=part("[data-recent] .level"),
+        said=part("[data-say]"),
+        message=part("[data-level-form] [data-message]"),
+        skip=part("[data-skip] form"),
+        back=part("[data-back]"),
+        empty=part("[data-empty] h2"),
+    )
+
+
+def shown(page):
+    return int(parts(page).track.input_value())
+
+
+def wait_for_next(page):
+    """Until the track after this one has been fetched ahead."""
+    expect(page.locator("[data-player] audio[src]")).to_have_count(2)
+
+
+def press(page, *keys):
+    """Each moves on to another track."""
+    for key in keys:
+        before = parts(page).track.input_value()
+        page.keyboard.press(key)
+        expect(parts(page).track).not_to_have_value(before)
+
+
+def levels_of(annotator):
+    return list(Annotation.objects.filter(annotator=annotator).order_by("pk").values_list("level", flat=True))
+
+
+def await_levels(annotator, *expected):
+    wait_until(lambda: levels_of(annotator) == list(expected), what=f"the labels {expected}")
+
+
+def second_of(page):
+    return page.evaluate("Math.max(...[...document.querySelectorAll('[data-player] audio')].map(a => a.currentTime))")
+
+
+# ---- In one's own time
+
+
+def test_the_next_track_is_there_within_the_key_press_and_plays_unless_switched_off(
+    open_page, annotator, library, unheard
+):
+    library(4)
+    page = open_page(annotator, "/label/")
+    wait_for_next(page)
+
+    before, after = page.evaluate(
+        """() => {
+            const track = document.querySelector("form[data-level-form] input[name=track_id]");
+            const before = track.value;
+            document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "7", code: "Digit7", bubbles: true }));
+            return [before, track.value];
+        }"""
+    )
+    assert before != after
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    wait_until(lambda: second_of(page) > 0.2, what="the next track's sound")
+
+    page.get_by_text("Play the next track at once").click()
+    press(page, "8")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Play the next track at once")).not_to_be_checked()
+    await_levels(annotator, 7, 8)
+
+
+def test_a_track_that_was_not_heard_is_not_labelled_and_the_page_says_how_long_to_listen(
+    open_page, annotator, library, server
+):
+    RulesFactory(min_listened_s=1.2)
+    library(2)
+    page = open_page(annotator, "/label/")
+    first = shown(page)
+
+    page.keyboard.press("7")
+    expect(parts(page).message).to_have_text("Listen first: 2 s more")
+    assert shown(page) == first
+    page.keyboard.press("Space")
+    expect(parts(page).message).to_be_hidden()  # heard long enough
+    press(page, "7")
+
+    await_levels(annotator, 7)
+    assert Annotation.objects.get().listened_s >= 1.2
+
+
+def test_counts_the_session_proposes_a_break_and_marks_answers_that_come_too_fast(
+    open_page, annotator, library, server
+):
+    RulesFactory(min_listened_s=0, session_goal=3, break_after_minutes=7)
+    library(7)
+    page = open_page(annotator, "about:blank")
+    page.clock.install()
+    page.goto("/label/")
+    session = page.locator("[data-session]")
+    expect(session).to_have_text(re.compile(r"1 of 3\s*0 min · break in 7"))
+
+    press(page, "1", "2")
+    expect(page.locator("[data-hurried]")).to_be_hidden()
+    press(page, "3")
+    expect(page.locator("[data-hurried]")).to_contain_text("faster than one can hear")
+    expect(session).to_contain_text("4 · goal of 3 reached")
+    page.get_by_label("Play the next track at once").uncheck()
+    for key in ("4", "5"):
+        page.clock.fast_forward("03:40")
+        press(page, key)
+    expect(page.locator("[data-hurried]")).to_be_hidden()
+    expect(page.locator("[data-break]")).to_be_visible()
+    expect(session).to_contain_text("time for a break")
+
+    page.get_by_role("button", name="Not now").click()
+    expect(page.locator("[data-break]")).to_be_hidden()
+    page.clock.fast_forward("06:00")  # a break after all
+    expect(session).to_contain_text(re.compile("reached0 min.* break in 7"))
+
+
+def test_gold_is_followed_by_what_leads_agree_on(open_page, annotator, server):
+    RulesFactory(min_listened_s=0, gold_share=100, second_share=0, repeat_share=0, evaluation_share=0, shows_gold=True)
+    ReferenceFactory(track=track_with_audio(title="Touchstone"), use="gold", level=7)
+    page = open_page(annotator, "/label/")
+
+    page.keyboard.press("5")
+
+    expect(parts(page).recent).to_contain_text([re.compile("Touchstone .*leads agree on 7")])
+    expect(parts(page).said).to_contain_text("Level 5 saved")
+
+
+# ---- Second thoughts
+
+
+def test_undo_goes_back_step_by_step_a_number_relabels_and_one_is_where_one_was(open_page, annotator, library, unheard):
+    library(5)
+    page = open_page(annotator, "/label/")
+    press(page, "3", "9")
+    wait_until(lambda: len(levels_of(annotator)) == 2, what="both labels")
+    now = shown(page)
+    page.locator("[data-wave]").press("End")
+    at = second_of(page)
+
+    page.keyboard.press("u")
+    expect(page.get_by_role("button", name="9 intense")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("u")
+    expect(parts(page).back).to_contain_text("level 3")
+    page.keyboard.press("Escape")
+    assert shown(page) == now
+    assert second_of(page) == pytest.approx(at, abs=1)
+    page.get_by_role("button", name="Undo level 3").click()
+    page.keyboard.press("4")
+
+    assert shown(page) == now
+    expect(parts(page).levels).to_have_text(["9", "4"])
+    await_levels(annotator, 3, 9, 4)
+    assert Annotation.objects.order_by("pk").last().supersedes.level == 3
+
+
+def test_skipping_asks_why_by_number_enter_or_touch_and_can_be_undone(open_page, annotator, library, unheard):
+    library(5)
+    page = open_page(annotator, "/label/")
+    first = shown(page)
+
+    page.keyboard.press("s")
+    expect(page.get_by_role("button", name="I cannot judge it")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(parts(page).skip).to_be_hidden()
+    assert shown(page) == first
+    page.keyboard.press("s")
+    press(page, "2")
+    page.keyboard.press("s")
+    press(page, "Enter")
+    page.locator("[data-skip] summary").click()
+    page.get_by_role("button", name="The sound is too poor").click()
+    wait_until(lambda: Skip.objects.count() == 3, what="three skips")
+    assert list(Skip.objects.order_by("pk").values_list("reason", flat=True)) == [
+        "not music",
+        "cannot judge",
+        "poor sound",
+    ]
+
+    for _ in range(3):
+        page.keyboard.press("u")
+    assert shown(page) == first
+    page.keyboard.press("6")
+    await_levels(annotator, 6)
+    assert Annotation.objects.get().track_id == first
+    expect(parts(page).levels).to_have_text(["–", "–", "6"])
+
+
+# ---- Help for the unsure
+
+
+def test_shift_and_a_number_play_an_example_and_the_same_again_ends_it(open_page, annotator, library, agreed, unheard):
+    library(2)
+    page = open_page(annotator, "/label/")
+    page.keyboard.press("Space")
+    playing = page.locator("[data-example-playing]")
+
+    page.keyboard.press("Shift+Digit6")
+    expect(playing).to_contain_text("Example of level 6: Agreed 6")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()  # two sounds at once are none
+    page.keyboard.press("Shift+Digit6")
+    expect(playing).to_be_hidden()
+    page.get_by_role("button", name="Hear an example of level 8").click()
+    expect(playing).to_contain_text("Agreed 8")
+    page.keyboard.press("Shift+Digit1")
+    expect(parts(page).said).to_contain_text("no example of level 1")
+    assert levels_of(annotator) == []
+
+
+def test_comparing_says_where_the_answers_place_the_track_and_stores_them(
+    open_page, annotator, library, agreed, unheard
+):
+    library(1)
+    page = open_page(annotator, "/label/")
+    says = page.locator("[data-compare-says]")
+
+    page.keyboard.press("c")
+    expect(says).to_contain_text("Near which level?")
+    page.keyboard.press("6")
+    rows = page.locator("[data-compare-list] li")
+    expect(rows).to_have_count(3)
+    rows.nth(1).get_by_role("button", name="Play Agreed 6").click()
+    expect(page.locator("[data-example-playing]")).to_contain_text("Agreed 6")
+    rows.nth(1).get_by_role("button", name="stronger").click()
+    expect(says).to_have_text("Stronger than 6: that would be 7 or more.")
+    rows.nth(2).get_by_role("button", name="calmer").click()
+    expect(says).to_have_text("Stronger than 6, calmer than 8: that would be 7.")
+
+    wait_until(lambda: Comparison.objects.count() == 2, what="both comparisons")
+    stored = set(Comparison.objects.values_list("track", "other", "answer"))
+    assert stored == {(shown(page), agreed[6].pk, "stronger"), (shown(page), agreed[8].pk, "calmer")}
+
+
+# ---- When something breaks
+
+
+def test_without_a_network_labels_wait_here_and_the_page_goes_on_when_it_is_back(
+    open_page, annotator, library, unheard, expect_console
+):
+    library(3)
+    page = open_page(annotator, "/label/")
+    wait_for_next(page)
+
+    page.context.set_offline(True)
+    press(page, "4")
+    page.keyboard.press("9")
+    expect(parts(page).empty).to_have_text("No connection")
+    expect(parts(page).empty).to_be_focused()
+    expect(parts(page).chip).to_have_text("2 waiting · no connection")
+    page.context.set_offline(False)
+
+    expect(parts(page).chip).to_have_text(IN_SYNC)
+    expect(page.locator("#energy")).to_be_focused()
+    await_levels(annotator, 4, 9)
+    assert shown(page) not in Annotation.objects.values_list("track", flat=True)
+    expect_console("ERR_INTERNET_DISCONNECTED")
+
+
+def test_an_ended_login_keeps_everything_until_one_has_logged_in_again_in_another_tab(
+    open_page, annotator, library, unheard, expect_console
+):
+    library(3)
+    page = open_page(with_password(annotator), "/label/")
+    wait_for_next(page)
+    Session.objects.all().delete()
+
+    press(page, "6")
+    expect(parts(page).chip).to_have_text("1 waiting · you are logged out")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Log in again").click()
+    log_in(opened.value, annotator.username)
+    expect(opened.value.get_by_role("heading", name="My labels")).to_be_visible()
+    opened.value.close()
+    page.bring_to_front()
+
+    expect(parts(page).chip).to_have_text(IN_SYNC)
+    await_levels(annotator, 6)
+    expect_console("401")
+
+
+def test_a_refused_label_says_why_until_it_is_dismissed(open_page, annotator, library, unheard, expect_console):
+    library(3)
+    page = open_page(annotator, "/label/")
+    wait_for_next(page)
+    RulesFactory(min_listened_s=20)
+    first = shown(page)
+
+    press(page, "6")
+    refused = page.locator("[data-refused]")
+    expect(refused.locator("summary")).to_contain_text("before it can be labelled")
+    refused.locator("summary").click()
+    expect(refused).to_contain_text("Level 6")
+    refused.get_by_role("button", name="Dismiss").click()
+
+    expect(refused).to_be_hidden()
+    expect(parts(page).recent).to_have_count(0)
+    assert Lease.objects.filter(track=first).exists()  # and it comes again
+    expect_console("409")
+
+
+def test_a_track_that_somebody_else_has_got_meanwhile_gives_way_to_another(open_page, annotator, library, unheard):
+    library(4)
+    page = open_page(annotator, "/label/")
+    wait_for_next(page)
+    page.keyboard.press("Space")
+    wait_until(lambda: second_of(page) > 0.2, what="the sound's beginning")
+    lost = shown(page)
+    Lease.objects.filter(track=lost).delete()
+    LeaseFactory(track=Track.objects.get(pk=lost), annotator=AnnotatorFactory())
+
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when one comes back to the tab
+
+    expect(parts(page).message).to_contain_text("You no longer held this track")
+    assert shown(page) != lost
+
+
+def test_leaving_lets_go_of_the_tracks_but_not_of_one_whose_answer_waits(
+    open_page, annotator, library, unheard, expect_console
+):
+    library(4)
+    page = open_page(annotator, "/label/")
+    wait_for_next(page)
+    first = shown(page)
+    page.route("**/label/outbox/", lambda route: route.abort())
+
+    press(page, "6")
+    expect(parts(page).chip).to_contain_text("1 waiting")
+    page.goto("/label/mine/")
+
+    wait_until(lambda: list(Lease.objects.values_list("track", flat=True)) == [first], what="one lease")
+    expect_console("ERR_FAILED")
+
+
+# ---- For every eye, ear and hand
+
+
+def test_a_screen_reader_hears_each_step_and_the_focus_stays(open_page, annotator, library, unheard):
+    library(3)
+    page = open_page(annotator, "/label/")
+    seven = page.get_by_role("button", name="7 driving")
+    expect(parts(page).said).to_contain_text("Track 1, ready")
+
+    seven.focus()
+    press(page, "Enter")
+
+    expect(parts(page).said).to_contain_text("Track 2, ready")
+    expect(parts(page).said).to_contain_text("Level 7 saved")
+    expect(seven).to_be_focused()
+
+
+def test_on_a_narrow_phone_all_is_in_reach_of_the_thumb(open_page, annotator, library, agreed, unheard):
+    library(2)
+    AnnotationFactory(annotator=annotator)
+    page = open_page(annotator, "/label/", viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
+    wait_for_next(page)
+    page.get_by_role("button", name="Hear examples").tap()
+    page.get_by_role("button", name="Compare near level 6").tap()
+    expect(page.locator("[data-compare-list] li")).to_have_count(3)
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    for level in ("1 still", "10 all out"):
+        expect(page.get_by_role("button", name=level)).to_be_in_viewport(ratio=1)
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("#label button, #label summary")]
+            .filter((each) => each.checkVisibility() && !each.closest("[data-player]"))
+            .map((each) => [each.textContent.trim(), each.getBoundingClientRect()])
+            .filter(([, box]) => box.height < 43.5 || box.width < 43.5)
+            .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
+    )
+    assert small == []
+
+
+def test_axe_finds_nothing_while_everything_is_open(open_page, annotator, library, agreed, unheard):
+    library(3)
+    page = open_page(annotator, "/label/", bypass_csp=True, reduced_motion="reduce")
+    wait_for_next(page)
+    press(page, "6")
+    page.keyboard.press("c")
+    page.keyboard.press("6")
+    page.locator("[data-compare-list]").get_by_role("button", name="stronger").first.click()
+    page.keyboard.press("u")
+    page.keyboard.press("s")
+    page.keyboard.press("Shift+Digit6")
+
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        violations = Axe().run(page).response["violations"]
+        assert not [(rule["id"], [node["target"] for node in rule["nodes"]]) for rule in violations], scheme
+
+
+def test_keeps_to_its_budget(open_page, annotator, library, agreed, unheard):
+    library(4)
+    for level in range(1, 11):
+        AnnotationFactory(annotator=annotator, level=level)
+    page = open_page(annotator, "/label/")
+    wait_for_next(page)  # two tracks are held, so that the page comes with both
+    seen = responses_of(page)
+    with page.expect_event("load"):
+        page.evaluate("navigator.sendBeacon = () => true; location.reload()")
+    weights = {"html": 0, "javascript": 0, "css": 0}
+    for response in seen:
+        kind = response.headers.get("content-type", "").split(";")[0].rpartition("/")[2]
+        if kind in weights:
+            weights[kind] += len(gzip.compress(response.body(), compresslevel=6))
+    print(weights)
+
+    assert 0 < weights["html"] <= 12 * KB, weights
+    assert 0 < weights["javascript"] <= 40 * KB, weights
+    assert 0 < weights["css"] <= 12 * KB, weights
