@@ -1,0 +1,212 @@
+"""Two people who label, change their minds, skip, leave and come back, in any order, beside a model in plain Python."""
+
+import random
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from annotations import labelling
+from annotations.models import LIMITED_STREAMS, Annotation, LabellingRules, Lease, Skip, Track
+from tests.factories import AnnotatorFactory, ReferenceFactory, TrackFactory
+
+N_TRACKS = 6
+people, tracks = st.integers(0, 1), st.integers(0, N_TRACKS - 1)
+levels, numbers = st.integers(1, 10), st.integers(0, 2**32)
+# The same steps each time, so that a change of ours and not chance makes it fail.
+FIXED = settings(max_examples=16, stateful_step_count=30, deadline=None, derandomize=True, database=None)
+HEARD = labelling.Listening(listened_s=4)
+
+
+class Labelling(RuleBasedStateMachine):
+    """The model: what each submission was answered by, whose newest level of a track is what, and who has skipped it."""
+
+    def __init__(self):
+        super().__init__()
+        self.example = transaction.atomic()
+        self.example.__enter__()
+
+    def teardown(self):
+        transaction.set_rollback(True)
+        self.example.__exit__(None, None, None)
+
+    @initialize()
+    def open_the_library(self):
+        self.people = AnnotatorFactory.create_batch(2)
+        self.tracks = [TrackFactory(queue_order=number * 2**28) for number in range(N_TRACKS)]
+        ReferenceFactory(track=self.tracks[-1], use="gold")
+        self.stored: dict[UUID, int] = {}
+        self.levels: dict[tuple[int, int], list[int]] = {}
+        self.skipped: set[tuple[int, int]] = set()
+        self.sent: list[tuple] = []
+        self.most_overlap = 1
+        self.set_rules(overlap=1, shares=0)
+
+    # ---- What people do
+
+    @rule(person=people, n=st.integers(1, 2), seed=numbers)
+    def claim(self, person, n, seed):
+        before = {lease.track_id for lease in Lease.objects.filter(annotator=self.people[person])}
+        leases = labelling.claim(annotator=self.people[person], rules=self.rules, n=n, dice=random.Random(seed))
+        assert before <= {lease.track_id for lease in leases}
+        for lease in leases:
+            if lease.track_id not in before:
+                assert (person, lease.track_id) not in self.skipped
+                assert lease.stream == "repeat" or (person, lease.track_id) not in self.levels
+                assert lease.stream not in LIMITED_STREAMS or self.n_people(lease.track_id) < self.overlap
+
+    @rule(person=people, track=tracks, level=levels, number=numbers)
+    def label(self, person, track, level, number):
+        """Of a track that they hold, or late, or of one that they never had."""
+        self.send(labelling.annotate, person, self.tracks[track].pk, level, UUID(int=number), listening=HEARD)
+
+    @precondition(lambda self: Lease.objects.exists())
+    @rule(choice=numbers, level=levels, number=numbers)
+    def label_what_is_held(self, choice, level, number):
+        held = Lease.objects.order_by("pk")
+        lease = held[choice % len(held)]
+        submission_id = UUID(int=number + 2**40)
+        self.send(
+            labelling.annotate,
+            self.people.index(lease.annotator),
+            lease.track_id,
+            level,
+            submission_id,
+            listening=HEARD,
+        )
+
+    @rule(person=people, track=tracks, level=levels, number=numbers)
+    def relabel(self, person, track, level, number):
+        self.send(labelling.relabel, person, self.tracks[track].pk, level, UUID(int=number + 2**50))
+
+    @precondition(lambda self: self.sent)
+    @rule(choice=numbers)
+    def send_again(self, choice):
+        """What was stored comes again, perhaps long after."""
+        store, person, track, level, submission_id, more = self.sent[choice % len(self.sent)]
+        again = store(annotator=self.people[person], track_id=track, level=level, submission_id=submission_id, **more)
+        assert again.pk == self.stored[submission_id]
+
+    @precondition(lambda self: self.sent)
+    @rule(choice=numbers)
+    def send_what_another_has_sent(self, choice):
+        store, person, track, level, submission_id, more = self.sent[choice % len(self.sent)]
+        other = self.people[1 - person]
+        with pytest.raises(labelling.SubmissionTaken):
+            store(annotator=other, track_id=track, level=level, submission_id=submission_id, **more)
+
+    @rule(person=people, track=tracks)
+    def skip(self, person, track):
+        pk = self.tracks[track].pk
+        if Lease.objects.filter(annotator=self.people[person], track=pk).exists():
+            self.skipped.add((person, pk))
+        labelling.skip(annotator=self.people[person], track_id=pk, reason="other")
+
+    @rule(person=people)
+    def keep(self, person):
+        own = Lease.objects.filter(annotator=self.people[person])
+        before = set(own.values_list("track", flat=True))
+        assert set(labelling.keep(annotator=self.people[person])) == before
+        assert not own.filter(expires_at__lte=timezone.now()).exists()
+
+    @rule(person=people, track=tracks)
+    def release(self, person, track):
+        labelling.release(annotator=self.people[person], track_ids=[self.tracks[track].pk])
+
+    # ---- What happens to them
+
+    @rule(person=people)
+    def leases_run_out(self, person):
+        Lease.objects.filter(annotator=self.people[person]).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    @rule(overlap=st.integers(1, 2), shares=st.sampled_from([0, 25]))
+    def set_rules(self, overlap, shares):
+        self.overlap = overlap
+        self.most_overlap = max(overlap, self.most_overlap)
+        self.rules = LabellingRules.objects.create(
+            labels_per_track=overlap, **dict.fromkeys(LabellingRules.SHARES, shares)
+        )
+
+    # ---- The model
+
+    def send(self, store, person, track, level, submission_id, **more):
+        about = {"annotator": self.people[person], "track_id": track, "submission_id": submission_id}
+        n_before, was_held = Annotation.objects.count(), Lease.objects.filter(track=track).first()
+        try:
+            annotation = store(level=level, **about, **more)
+        except labelling.Refused:
+            assert Annotation.objects.count() == n_before
+            if store is labelling.relabel:
+                assert (person, track) not in self.levels
+            else:
+                assert was_held is None or was_held.annotator_id != self.people[person].pk or self.is_unwanted(was_held)
+            return
+        if annotation.submission_id != submission_id or submission_id in self.stored:
+            assert Annotation.objects.count() == n_before  # the same level again, or sent before
+            return
+        assert was_held is None or was_held.annotator_id == self.people[person].pk or store is labelling.relabel
+        self.stored[submission_id] = annotation.pk
+        self.levels.setdefault((person, track), []).append(level)
+        self.sent.append((store, person, track, level, submission_id, more))
+        if store is labelling.annotate and was_held is None:
+            self.skipped.discard((person, track))
+
+    def is_unwanted(self, lease):
+        return lease.stream in LIMITED_STREAMS and self.n_people(lease.track_id) >= self.overlap
+
+    def n_people(self, track):
+        return sum(of_track == track for _, of_track in self.levels)
+
+    # ---- What is always so
+
+    @invariant()
+    def no_track_is_held_twice_and_nobody_holds_more_than_two(self):
+        held = list(Lease.objects.values_list("annotator", "track"))
+        assert len({track for _, track in held}) == len(held)
+        assert all(sum(of == person.pk for of, _ in held) <= Lease.N_PLACES for person in self.people)
+
+    @invariant()
+    def a_track_has_no_more_labels_than_rules_have_allowed(self):
+        limited = Annotation.objects.filter(supersedes=None, stream__in=LIMITED_STREAMS)
+        for track in self.tracks:
+            assert limited.filter(track=track).count() <= self.most_overlap
+
+    @invariant()
+    def every_label_is_stored_once_in_one_chain_a_person_and_track(self):
+        said: dict[tuple[int, int], list[int]] = {}
+        newest: dict[tuple[int, int], int] = {}
+        index = {person.pk: number for number, person in enumerate(self.people)}
+        for annotation in Annotation.objects.order_by("pk"):
+            key = index[annotation.annotator_id], annotation.track_id
+            assert annotation.supersedes_id == newest.get(key)
+            newest[key] = annotation.pk
+            said.setdefault(key, []).append(annotation.level)
+        assert said == self.levels
+        assert set(Annotation.objects.current().values_list("pk", flat=True)) == set(newest.values())
+
+    @invariant()
+    def tracks_know_how_many_have_labelled_them(self):
+        for track, n in Track.objects.values_list("pk", "n_annotators"):
+            assert n == self.n_people(track)
+
+    @invariant()
+    def skips_are_as_they_were_given(self):
+        index = {person.pk: number for number, person in enumerate(self.people)}
+        assert {(index[who], track) for who, track in Skip.objects.values_list("annotator", "track")} == self.skipped
+
+
+@pytest.mark.django_db
+def test_whatever_two_people_do_no_label_is_lost_or_stored_twice():
+    run_state_machine_as_test(Labelling, settings=FIXED)
