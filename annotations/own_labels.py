@@ -23,7 +23,7 @@ from annotations import labelling
 from annotations.forms import LevelField, RelabelForm
 from annotations.http import Request
 from annotations.models import LEVELS, Annotation, AnnotationQuerySet, LabellingRules, Track, User
-from annotations.own_statistics import MIN_PAIRS, TOO_FAST_S, own_statistics
+from annotations.own_statistics import MAX_ANNOTATIONS, MIN_PAIRS, TOO_FAST_S, own_statistics
 from energyapp.charts import level_histogram
 
 PAGE_SIZE = 25
@@ -113,6 +113,7 @@ def _page(request: Request, *, problem: str = "", status: int = 200) -> HttpResp
         "rules": rules,
         "statistics": statistics,
         "min_pairs": MIN_PAIRS,
+        "max_annotations": MAX_ANNOTATIONS,
         "chart": level_histogram(statistics.counts, label="Your answers at each level"),
     }
     return render(request, "annotations/my_labels.html", context, status=status)

@@ -56,7 +56,7 @@ def test_a_changed_label_is_shown_once_with_what_was_said_before(as_annotator, l
     html = as_annotator.get(URL).content.decode()
 
     assert titles(as_annotator) == ["Song"]
-    assert "Changed before" in html
+    assert "What you said before" in html
     assert re.search(r"<li>4, .*<li>7, ", html)
 
 
@@ -172,7 +172,7 @@ def test_the_same_level_again_is_no_change_and_leaves_no_trace(as_annotator, lab
     first = label("Song", 4, days_ago=9)
     label("Song", 4, track=first.track, supersedes=first, stream="repeat")
 
-    assert "Changed before" not in as_annotator.get(URL).content.decode()
+    assert "What you said before" not in as_annotator.get(URL).content.decode()
     assert titles(as_annotator, changed="on") == []
 
 
@@ -332,6 +332,14 @@ def test_repeats_and_gold_are_read_from_the_labels(as_annotator, label):
     assert (statistics.repeats.n, statistics.repeats.mean_absolute) == (10, 2)
     assert (statistics.gold.n, statistics.gold.mean) == (10, -1)
     assert "You and the leads" in response.content.decode()
+
+
+def test_labels_of_long_ago_are_left_out(as_annotator, label, monkeypatch):
+    monkeypatch.setattr("annotations.own_statistics.MAX_ANNOTATIONS", 2)
+    for days_ago, level in ((3, 1), (2, 2), (1, 3)):
+        label(level=level, days_ago=days_ago)
+
+    assert as_annotator.get(URL).context["statistics"].counts[:3] == [0, 1, 1]
 
 
 def test_without_feedback_the_page_does_not_speak_of_gold(as_annotator, label):
