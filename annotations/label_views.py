@@ -215,15 +215,10 @@ def _skip(annotator: User, **answer: Any) -> dict[str, Any]:
     return {}
 
 
-def _compare(annotator: User, *, track_id: int, other_id: int, **answer: Any) -> dict[str, Any]:
+def _compare(annotator: User, *, other_id: int, **answer: Any) -> dict[str, Any]:
     if (other := examples.agreed_about(other_id, annotator=annotator)) is None:
         raise labelling.Refused("The other track is no example any more.")
-    # Said here: to the database either is an error like that of an answer which comes twice, and would be asked for again.
-    if other_id == track_id:
-        raise labelling.Refused("A track can only be compared with another.")
-    if not Track.objects.filter(pk=track_id).exists():
-        raise labelling.Refused("There is no such track any more.")
-    labelling.compare(annotator=annotator, track_id=track_id, other=other, **answer)
+    labelling.compare(annotator=annotator, other=other, **answer)
     return {}
 
 

@@ -115,16 +115,6 @@ def test_an_answer_that_comes_twice_is_stored_once(kind, send, annotator, lease)
     assert stored == 1
 
 
-def test_an_answer_that_is_stored_in_this_moment_is_to_come_again(send, lease):
-    """What the second of two requests meets: the number is taken, and the answer that took it not to be seen."""
-    unseen = AnnotationFactory()
-
-    reply = send("label", track_id=lease.track_id, level=7, submission_id=str(unseen.submission_id))
-
-    assert reply == (503, {"state": "busy"})
-    assert Annotation.objects.get() == unseen
-
-
 # ---- Refused, and why
 
 
@@ -174,6 +164,12 @@ def _never_labelled(annotator):
     return {"kind": "relabel", "track_id": AnnotationFactory().track_id, "level": 5}
 
 
+def _number_of_another(annotator):
+    theirs = AnnotationFactory()
+    lease = LeaseFactory(annotator=annotator, taken_at=timezone.now() - timedelta(minutes=1))
+    return {"kind": "label", "track_id": lease.track_id, "level": 5, "submission_id": str(theirs.submission_id)}
+
+
 def _no_example(annotator):
     ids = {"track_id": TrackFactory().pk, "other_id": ReferenceFactory(use="gold").track_id}
     return {"kind": "comparison", **ids, "answer": "same"}
@@ -195,9 +191,10 @@ def _nothing_with_an_example(annotator):
         (_unknown_track, "You no longer held this track"),
         (_hardly_heard, "1.0 s of this track were heard; it takes 3.0 s"),
         (_never_labelled, "You have not labelled this track"),
+        (_number_of_another, "Somebody else's answer has the same submission_id"),
         (_no_example, "The other track is no example any more."),
-        (_example_with_itself, "A track can only be compared with another."),
-        (_nothing_with_an_example, "There is no such track any more."),
+        (_example_with_itself, "There is no such track to compare, or it is the example itself."),
+        (_nothing_with_an_example, "There is no such track to compare"),
     ],
 )
 def test_what_cannot_be_stored_is_refused_and_not_asked_for_again(given, why, send, annotator):
