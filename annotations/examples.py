@@ -15,6 +15,8 @@ MAX_EXAMPLES_PER_LEVEL = 3
 N_TO_COMPARE = 3
 # People who say the same, the annotator among them.
 MIN_AGREEING = 2
+# Own labels that are looked through: enough for rare levels, and a hundredth of a second.
+N_RECENT = 5000
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def agreed_about(track_id: int, *, annotator: User) -> Agreed | None:
 
 def _agreed_with_others(annotator: User) -> list[Agreed]:
     """Of each level the newest of their labels that nobody disputes."""
-    newest = _undisputed(annotator).order_by().values("level").annotate(newest=Max("pk")).values("newest")
+    recent = Annotation.objects.filter(annotator=annotator).order_by("-created_at").values("pk")[:N_RECENT]
+    newest = _undisputed(annotator).filter(pk__in=recent).values("level").annotate(newest=Max("pk")).values("newest")
     own = Annotation.objects.filter(pk__in=newest).select_related("track").defer("track__peaks")
     return [Agreed(annotation.track, annotation.level) for annotation in own]
 
