@@ -1,5 +1,6 @@
 /** Care for who labels: how far the session is, its pace, when a break is due, and a mark on answers that come too fast. */
 
+import { takeFocusFrom } from "./focus.js";
 import { say } from "./say.js";
 
 const PAUSE_MS = 5 * 60_000; // who does nothing for so long has had a break
@@ -78,6 +79,7 @@ export function careFor(root, { annotator, rules }) {
 
 function reveal(note, isDue) {
   if (note.hidden && isDue) say(note.querySelector("span").textContent);
+  if (!isDue) takeFocusFrom(note);
   note.hidden = !isDue;
 }
 

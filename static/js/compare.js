@@ -1,5 +1,6 @@
 /** Unsure? Holds the track against two or three whose level is agreed, and says where the answers place it. */
 
+import { takeFocusFrom } from "./focus.js";
 import { say } from "./say.js";
 
 /**
@@ -79,6 +80,7 @@ export function offerComparing(card, { onPlay, onAnswer }) {
   function reset() {
     stopPicking();
     answers = new Map();
+    takeFocusFrom(list);
     list.replaceChildren();
     for (const button of levels) button.setAttribute("aria-pressed", "false");
     card.querySelector("[data-compare-says]").textContent = "Choose the level that you think of.";

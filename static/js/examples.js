@@ -1,5 +1,6 @@
 /** Agreed examples of each level, for ears that are unsure: the sound of a level, from its most energetic part. */
 
+import { takeFocusFrom } from "./focus.js";
 import { volumeFor } from "./loudness.js";
 import { say } from "./say.js";
 
@@ -84,6 +85,7 @@ export function showExample(root, example) {
     button.setAttribute("aria-pressed", String(Number(button.dataset.example) === example?.level));
   }
   const playing = root.querySelector("[data-example-playing]");
+  if (!example) takeFocusFrom(playing);
   playing.hidden = !example;
   if (!example) return;
   const text = `Example of level ${example.level}: ${[example.title, example.artist].filter(Boolean).join(", ")}`;

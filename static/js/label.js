@@ -3,6 +3,7 @@
 import { careFor } from "./care.js";
 import { offerComparing } from "./compare.js";
 import { exampleSound, offerExamples, showExample } from "./examples.js";
+import { takeFocusFrom } from "./focus.js";
 import { holdTracks } from "./held.js";
 import { offerHelp } from "./keys.js";
 import { listenToKeys } from "./label-keys.js";
@@ -88,10 +89,12 @@ function moveTo(next, { at = 0 } = {}) {
 
 function describe(task, entry) {
   form.elements.track_id.value = task.track;
-  part("names").textContent = [entry?.level ? entry.name : task.title, task.artist].filter(Boolean).join(" · ");
+  const names = entry?.level ? [entry.name, entry.artist] : [task.title, task.artist];
+  part("names").textContent = names.filter(Boolean).join(" · ");
   for (const button of form.querySelectorAll("[name=level]")) {
     button.setAttribute("aria-pressed", String(Number(button.value) === entry?.level));
   }
+  if (!entry) takeFocusFrom(part("back"));
   part("back").hidden = !entry;
   if (entry) part("back").querySelector("span").textContent = wordsOf(entry);
 }
@@ -148,10 +151,9 @@ const round = (seconds) => Math.round(seconds * 100) / 100;
 const nameOf = (task) => task.title ?? `track ${care.number()}`;
 
 function relabel(entry, level) {
-  const changes = level !== entry.level;
-  recent.update(entry, { level, note: changes ? "saving" : entry.note });
-  if (changes) put({ kind: "relabel", track_id: entry.sound.track, level });
-  else say(`It stays at level ${level}`);
+  if (level === entry.level) say(`It stays at level ${level}`);
+  else put({ kind: "relabel", track_id: entry.sound.track, level });
+  recent.update(entry, { level, was: entry.level });
   comeBack();
 }
 
@@ -195,11 +197,12 @@ function onSaved({ kind, track_id: track, level }, reply) {
   const { annotation, agreed_level: agreed } = reply;
   if (kind !== "relabel") answeredElsewhere(track);
   if (kind !== "skip") say(`Level ${level} saved`);
-  const entry = recent.of(track);
-  if (!entry || !annotation) return;
-  const note = agreed ? `leads agree on ${agreed}` : "";
+  if (!annotation) return;
+  // Not listed: it was given before a reload, or in another tab.
+  const entry = recent.of(track) ?? recent.add({ sound: annotation, level, name: annotation.title });
+  recent.update(entry, { name: annotation.title, artist: annotation.artist });
+  if (kind === "label") recent.update(entry, { note: agreed ? `leads agree on ${agreed}` : "" });
   if (agreed) say(`Leads agree on ${agreed}`);
-  recent.update(entry, { name: annotation.title, artist: annotation.artist, note: note || (kind === "relabel" ? entry.note : "") });
 }
 
 function onRefused({ kind, track_id: track, level }, why) {
@@ -207,8 +210,9 @@ function onRefused({ kind, track_id: track, level }, why) {
   if (kind === "comparison") return;
   const entry = recent.of(track);
   if (kind === "label") care.refused();
-  if (entry && kind !== "relabel") recent.remove(entry);
   if (kind !== "relabel") held.settle(track);
+  if (entry && kind === "relabel") recent.update(entry, { level: entry.was ?? entry.level });
+  else if (entry) recent.remove(entry);
 }
 
 function answeredElsewhere(track) {

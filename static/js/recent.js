@@ -9,6 +9,7 @@ const N_RECENT = 10;
  * @property {string} name  the title, or what stands for it before it may be shown
  * @property {string} [artist]
  * @property {string} [note]
+ * @property {number} [was]  the level before a change that may be refused
  */
 
 /**

@@ -11,7 +11,7 @@ export function offerSkipping(details, { onSkip }) {
   function open() {
     before = document.activeElement;
     details.open = true;
-    buttons[0].focus({ preventScroll: true });
+    buttons[0].focus();
   }
 
   function close() {

@@ -1,5 +1,6 @@
 /** Says whether all answers have arrived, and what stands against it. */
 
+import { takeFocusFrom } from "./focus.js";
 import { say } from "./say.js";
 
 const TROUBLE = { offline: "no connection", server: "the server does not answer", "log in": "you are logged out" };
@@ -22,6 +23,7 @@ export function mountSync(root) {
 }
 
 function showRefused(details, refused, dismiss) {
+  takeFocusFrom(details.querySelector("ul"));
   details.hidden = !refused.length;
   details.querySelector("summary").textContent = `${refused.length} refused: ${refused.at(-1)?.why}`;
   details.querySelector("ul").replaceChildren(...refused.map((each) => line(each, dismiss)));

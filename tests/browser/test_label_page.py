@@ -1,6 +1,7 @@
 """What the label page promises beyond labelling: nothing waits for the server, nothing said is lost, and help is at hand."""
 
 import gzip
+import random
 import re
 from types import SimpleNamespace
 
@@ -130,6 +131,20 @@ def test_a_track_that_was_not_heard_is_not_labelled_and_the_page_says_how_long_t
     assert Annotation.objects.get().listened_s >= 1.2
 
 
+def test_title_and_artist_are_there_from_the_beginning_where_admins_want_it(open_page, annotator, library, server):
+    RulesFactory(min_listened_s=0, hides_names=False)
+    library(3)
+    page = open_page(annotator, "/label/")
+    names = page.locator("[data-names]")
+    first = Track.objects.get(pk=shown(page))
+    expect(names).to_have_text(f"{first.title} · {first.artist}")
+
+    press(page, "5")
+
+    track = Track.objects.get(pk=shown(page))
+    expect(names).to_have_text(f"{track.title} · {track.artist}")
+
+
 def test_counts_the_session_proposes_a_break_and_marks_answers_that_come_too_fast(
     open_page, annotator, library, server
 ):
@@ -255,8 +270,10 @@ def test_shift_and_a_number_play_an_example_and_the_same_again_ends_it(open_page
 def test_comparing_says_where_the_answers_place_the_track_and_stores_them(
     open_page, annotator, library, agreed, unheard
 ):
-    library(1)
+    library(2)
     page = open_page(annotator, "/label/")
+    first = shown(page)
+    wait_for_next(page)
     says = page.locator("[data-compare-says]")
 
     page.keyboard.press("c")
@@ -264,6 +281,7 @@ def test_comparing_says_where_the_answers_place_the_track_and_stores_them(
     page.keyboard.press("6")
     rows = page.locator("[data-compare-list] li")
     expect(rows).to_have_count(3)
+    expect(rows.nth(0).get_by_role("button", name="Play Agreed 4")).to_be_focused()
     rows.nth(1).get_by_role("button", name="Play Agreed 6").click()
     expect(page.locator("[data-example-playing]")).to_contain_text("Agreed 6")
     rows.nth(1).get_by_role("button", name="stronger").click()
@@ -272,8 +290,11 @@ def test_comparing_says_where_the_answers_place_the_track_and_stores_them(
     expect(says).to_have_text("Stronger than 6, calmer than 8: that would be 7.")
 
     wait_until(lambda: Comparison.objects.count() == 2, what="both comparisons")
+    page.keyboard.press("7")
+    expect(page.locator("[data-compare-list] li")).to_have_count(0)
     stored = set(Comparison.objects.values_list("track", "other", "answer"))
-    assert stored == {(shown(page), agreed[6].pk, "stronger"), (shown(page), agreed[8].pk, "calmer")}
+    assert stored == {(first, agreed[6].pk, "stronger"), (first, agreed[8].pk, "calmer")}
+    expect(page.locator("#energy")).to_be_focused()
 
 
 # ---- When something breaks
@@ -437,6 +458,8 @@ def test_keeps_to_its_budget(open_page, annotator, library, agreed, unheard):
     library(4)
     for level in range(1, 11):
         AnnotationFactory(annotator=annotator, level=level)
+    for track in Track.objects.all():
+        Track.objects.filter(pk=track.pk).update(peaks=random.Random(track.pk).randbytes(1000))  # not to be compressed
     page = open_page(annotator, "/label/")
     wait_for_next(page)  # two tracks are held, so that the page comes with both
     seen = responses_of(page)
