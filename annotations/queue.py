@@ -188,7 +188,7 @@ def assigned(kind: Kind) -> Tracks:
 def asked(kind: Kind) -> Tracks:
     """A lead who decides about a flag waits for one more label."""
     flags = Flag.objects.awaiting_second_opinion().order_by("annotation__track__queue_order")
-    yield _about(flags, _unheard(_free()), Stream.ASKED, track="annotation__track")
+    yield _about(flags, _free(_unheard(Track.objects)), Stream.ASKED, track="annotation__track")
 
 
 def new(kind: Kind) -> Tracks:
@@ -200,7 +200,7 @@ def new(kind: Kind) -> Tracks:
 def second(kind: Kind) -> Tracks:
     """Those that lack fewest labels first, so that tracks become complete."""
     for n in range(kind.labels_per_track - 1, 0, -1):
-        tracks = _unheard(_free().filter(~_has_reference(), n_annotators=n)).in_training()
+        tracks = _free(_unheard(Track.objects.filter(n_annotators=n))).filter(~_has_reference()).in_training()
         yield from random_order(tracks.annotate(code=_code("pk", Stream.SECOND)), kind)
 
 
@@ -213,7 +213,9 @@ def repeat(kind: Kind) -> Tracks:
 
 
 def gold(kind: Kind) -> Tracks:
-    golden = _about(Reference.objects.filter(use=Reference.Use.GOLD), _unheard(_free()).in_training(), Stream.GOLD)
+    golden = _about(
+        Reference.objects.filter(use=Reference.Use.GOLD), _free(_unheard(Track.objects)).in_training(), Stream.GOLD
+    )
     yield from random_order(golden, kind, place="track__queue_order")
 
 
@@ -243,13 +245,13 @@ def _new() -> Any:
     return _free().filter(~_has_reference(), ~_skipped_by_them(), n_annotators=0)
 
 
-def _free() -> Any:
-    """Tracks that can be heard and that nobody holds."""
-    return Track.objects.playable().filter(~Exists(Lease.objects.filter(track=OuterRef("pk"))))
+def _free(tracks: Any = Track.objects) -> Any:
+    """Those that can be heard and that nobody holds."""
+    return tracks.filter(audio_state=Track.AudioState.READY).filter(~Exists(Lease.objects.filter(track=OuterRef("pk"))))
 
 
 def _unheard(tracks: Any) -> Any:
-    """Without those that the annotator has labelled or skipped."""
+    """Without those that the annotator has labelled or skipped. Asked first: of one who has labelled most it drops most."""
     theirs = Annotation.objects.filter(annotator=ANNOTATOR, track=OuterRef("pk"))
     return tracks.filter(~Exists(theirs), ~_skipped_by_them())
 

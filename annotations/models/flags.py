@@ -15,8 +15,12 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         return self._with_state().filter(is_settled=False, is_waiting=False)
 
     def awaiting_second_opinion(self):
-        # Those that wait are few: by them first, and then what settles a flag.
-        return self._with_state().filter(is_settled=False, annotation__in=_waiting())
+        # As `_with_state` has it, but of each flag that waits: these are few, and asked for whenever a track is handed out.
+        newest = Decision.objects.newest()
+        kept = newest.filter(verdict=Decision.Verdict.KEEP, flag__annotation=OuterRef("annotation"))
+        ruled = newest.filter(verdict__in=RULED, flag__annotation__track=OuterRef("annotation__track"))
+        relabelled = Annotation.objects.filter(supersedes=OuterRef("annotation"))
+        return self.filter(~Exists(kept), ~Exists(ruled), ~Exists(relabelled), annotation__in=_waiting())
 
     def resolved(self):
         return self._with_state().filter(is_settled=True)
@@ -26,7 +30,7 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         newest = Decision.objects.newest()
         # By `in`, as above: decisions are few. One subquery that joins both ways takes seconds on 3,000 flags.
         kept = newest.filter(verdict=Decision.Verdict.KEEP)
-        ruled = newest.filter(verdict__in=[Decision.Verdict.CHANGE, Decision.Verdict.EXCLUDE])
+        ruled = newest.filter(verdict__in=RULED)
         relabelled = Annotation.objects.filter(supersedes=OuterRef("annotation"))
         return self.alias(
             is_settled=Case(
@@ -142,3 +146,7 @@ class Decision(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.flag}: {self.verdict}"
+
+
+# Verdicts about the track, whichever of its labels was doubted.
+RULED = (Decision.Verdict.CHANGE, Decision.Verdict.EXCLUDE)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from annotations import labelling, services
 from annotations.intake.csv_import import import_tracks
 from annotations.intake.csv_rows import RefusedRows
-from annotations.models import Annotation, Decision, Flag, Lease, Track, User
+from annotations.models import Annotation, Decision, Flag, LabellingRules, Lease, RankedTrack, Track, User
 from energyapp.jobs.models import Job
 from modeling import feature_queue
 from modeling import services as modeling
@@ -28,6 +28,7 @@ from tests.factories import (
     FlagFactory,
     LeadFactory,
     LeaseFactory,
+    RulesFactory,
     TrackFactory,
 )
 
@@ -99,15 +100,105 @@ def test_people_whose_leases_have_all_run_out_ask_at_once():
     assert not Lease.objects.filter(expires_at__lt=timezone.now()).exists()
 
 
-def test_sixteen_who_label_until_nothing_is_left_label_every_track_once():
-    tracks = TrackFactory.create_batch(40)
+@pytest.mark.parametrize(("overlap", "n_tracks"), [(1, 200), (2, 100)])
+def test_sixteen_who_label_until_nothing_is_left_label_every_track_as_often_as_it_is_to_be(overlap, n_tracks):
+    tracks = TrackFactory.create_batch(n_tracks)
     people = AnnotatorFactory.create_batch(16)
+    RulesFactory(labels_per_track=overlap)
 
     labelled = at_once(partial(label_all_that_comes, person) for person in people)
+    # Some stop while others still hold what they could have had next.
+    labelled += [label_all_that_comes(person) for person in people]
 
-    assert sorted(track for of_person in labelled for track in of_person) == [track.pk for track in tracks]
-    assert Annotation.objects.count() == 40
+    said = [track for of_person in labelled for track in of_person]
+    assert sorted(said) == sorted(track.pk for track in tracks for _ in range(overlap))
+    assert Annotation.objects.count() == len(said) == len(set(Annotation.objects.values_list("annotator", "track")))
+    assert set(Track.objects.values_list("n_annotators", flat=True)) == {overlap}
     assert not Lease.objects.exists()
+
+
+def test_sixteen_who_follow_one_list_get_sixteen_tracks_of_its_beginning():
+    tracks = TrackFactory.create_batch(40)
+    RankedTrack.objects.bulk_create(
+        RankedTrack(order="by list", position=position, track=track) for position, track in enumerate(tracks)
+    )
+    rules = RulesFactory(order="by list", **dict.fromkeys(LabellingRules.SHARES, 0))
+
+    leases = at_once(
+        partial(labelling.claim, annotator=person, rules=rules) for person in AnnotatorFactory.create_batch(16)
+    )
+
+    assert {lease.track for [lease] in leases} == set(tracks[:16])
+
+
+def test_a_late_answer_sent_eight_times_is_one_annotation(annotator):
+    answer = partial(
+        labelling.annotate,
+        annotator=annotator,
+        track_id=TrackFactory().pk,
+        level=7,
+        submission_id=uuid4(),
+        listening=HEARD,
+    )
+
+    assert set(at_once([answer] * 8)) == {Annotation.objects.get()}
+
+
+def test_a_late_answer_and_a_claim_of_the_same_track_do_not_both_count():
+    for late, other in zip(AnnotatorFactory.create_batch(5), AnnotatorFactory.create_batch(5), strict=True):
+        track = TrackFactory()
+
+        outcomes = at_once(
+            [
+                partial(
+                    labelling.annotate,
+                    annotator=late,
+                    track_id=track.pk,
+                    level=7,
+                    submission_id=uuid4(),
+                    listening=HEARD,
+                ),
+                partial(next_for, other),
+            ]
+        )
+
+        assert isinstance(outcomes[0], Annotation) == (outcomes[1] is None)
+        assert isinstance(outcomes[0], labelling.NoLease) == isinstance(outcomes[1], Lease)
+        Lease.objects.all().delete()
+        Track.objects.update(audio_state=Track.AudioState.WAITING)  # the next two have a track of their own
+
+
+def test_changes_of_mind_at_once_make_one_chain():
+    root = AnnotationFactory(level=1)
+    change = partial(labelling.relabel, annotator=root.annotator, track_id=root.track_id)
+
+    at_once(partial(change, level=level, submission_id=uuid4()) for level in range(2, 10))
+
+    assert Annotation.objects.count() == 9
+    assert Annotation.objects.current().count() == 1
+
+
+def test_a_lead_who_labels_and_reviews_the_same_track_at_once_has_one_label_of_it():
+    lead = LeadFactory()
+    for _ in range(5):
+        lease = LeaseFactory(annotator=lead)
+        about = {"track": lease.track, "level": 8, "submission_id": uuid4()}
+
+        outcomes = at_once(
+            [
+                partial(services.give_blind_opinion, reviewer=lead, **about),
+                partial(
+                    labelling.annotate,
+                    annotator=lead,
+                    track_id=lease.track_id,
+                    level=7,
+                    submission_id=uuid4(),
+                    listening=HEARD,
+                ),
+            ]
+        )
+
+        assert set(outcomes) == {Annotation.objects.get(track=lease.track)}
 
 
 def test_one_submission_sent_eight_times_is_one_annotation():
