@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from annotations.assignments import labellers
 from annotations.guidance_forms import ReferenceForm
 from annotations.http import Request
-from annotations.models import LEVELS, Annotation, Assignment, Reference, Skip, Track, TrackQuerySet
+from annotations.models import LEVELS, Annotation, Assignment, Lease, Reference, Skip, Track, TrackQuerySet
 from annotations.references import choose, reference_permission
 from annotations.track_lists import matching
 
@@ -81,7 +81,7 @@ def _reports(track_ids: list[int]) -> dict[int, int]:
 @require_safe
 @see_tracks
 def track(request: Request, pk: int) -> HttpResponse:
-    """Who has labelled a track. What they said shows to those who have said it themselves: others may have to label it yet."""
+    """Who has labelled a track. What they said shows to who has said it too and is not about to say it again."""
     track = get_object_or_404(Track.objects.select_related("reference"), pk=pk)
     annotations = list(
         Annotation.objects.current().filter(track=track).select_related("annotator").order_by("created_at")
@@ -89,7 +89,8 @@ def track(request: Request, pk: int) -> HttpResponse:
     context: dict[str, Any] = {
         "track": track,
         "annotations": annotations,
-        "is_heard": any(annotation.annotator_id == request.user.pk for annotation in annotations),
+        "is_heard": any(annotation.annotator_id == request.user.pk for annotation in annotations)
+        and not Lease.objects.filter(track=track, annotator=request.user).exists(),
         "labellers": {person.pk for person in labellers()},
         "asked": set(Assignment.objects.open().filter(track=track).values_list("annotator", flat=True)),
         "is_example": Reference.objects.filter(track=track, use=Reference.Use.EXAMPLE).exists(),

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from annotations.evaluation_slice import in_evaluation_slice
 from annotations.models import Annotation, LabellingRules, Reference, Stream, Track
 
 
@@ -12,20 +11,17 @@ def stream_sizes(rules: LabellingRules) -> dict[Stream, int]:
     """As the streams in `queue` look for them, but for everybody: of `REPEAT` the labels that are old enough."""
     playable = Track.objects.playable()
     new = playable.filter(n_annotators=0, reference=None)
-    incomplete = playable.in_training().filter(
-        n_annotators__gte=1, n_annotators__lt=rules.labels_per_track, reference=None
-    )
+    plain = playable.in_training().filter(reference=None)
+    incomplete = plain.filter(n_annotators__gte=1, n_annotators__lt=rules.labels_per_track)
     repeatable = Annotation.objects.current().filter(
         source=Annotation.Source.LABEL,
         created_at__lt=timezone.now() - timedelta(days=rules.repeat_after_days),
-        track__audio_state=Track.AudioState.READY,
-        track__reference=None,
+        track__in=plain,
     )
-    uris = new.order_by().values_list("uri", flat=True).iterator()
     return {
         Stream.NEW: new.count(),
         Stream.SECOND: incomplete.count(),
         Stream.REPEAT: repeatable.count(),
-        Stream.GOLD: playable.filter(reference__use=Reference.Use.GOLD).count(),
-        Stream.EVALUATION: sum(map(in_evaluation_slice, uris)),
+        Stream.GOLD: playable.in_training().filter(reference__use=Reference.Use.GOLD).count(),
+        Stream.EVALUATION: new.in_evaluation_slice().count(),
     }

@@ -23,6 +23,7 @@ class Named(NamedTuple):
     n_annotators: int
     audio_state: str
     use: str | None
+    is_excluded: bool
 
 
 @dataclass
@@ -69,14 +70,18 @@ def find(uris: Sequence[str], *, objection: Callable[[Named], str]) -> Findings:
 
 def _named(uris: list[str]) -> Iterator[tuple[str, Named]]:
     for start in range(0, len(uris), CHUNK):
-        rows = Track.objects.filter(uri__in=uris[start : start + CHUNK]).annotate(use=F("reference__use")).order_by()
-        for uri, *facts in rows.values_list("uri", "pk", "n_annotators", "audio_state", "use"):
-            yield uri, Named(*facts)
+        tracks = Track.objects.filter(uri__in=uris[start : start + CHUNK]).order_by()
+        in_training = set(tracks.in_training().values_list("pk", flat=True))
+        rows = tracks.annotate(use=F("reference__use"))
+        for uri, pk, n_annotators, state, use in rows.values_list("uri", "pk", "n_annotators", "audio_state", "use"):
+            yield uri, Named(pk, n_annotators, state, use, pk not in in_training)
 
 
 def to_being_assigned(track: Named) -> str:
     if track.use == Reference.Use.EXAMPLE:
         return "an example, which nobody is given to label"
+    if track.is_excluded:
+        return "excluded from training by a lead, so nobody is given it"
     return "" if track.audio_state in HEARABLE else "without audio that can be played"
 
 

@@ -15,6 +15,7 @@ from tests.factories import (
     AnnotationFactory,
     AnnotatorFactory,
     AssignmentFactory,
+    DecisionFactory,
     LeaseFactory,
     ReferenceFactory,
     RulesFactory,
@@ -97,11 +98,19 @@ def test_a_list_says_line_by_line_what_cannot_be_taken():
     assert len(find(listed, objection=to_being_assigned).taken) == 3
 
 
+def test_what_a_lead_has_excluded_is_assigned_to_nobody():
+    track = DecisionFactory(verdict="exclude").flag.annotation.track
+
+    found = find([track.uri], objection=to_being_assigned)
+
+    assert found.left_out == {"excluded from training by a lead, so nobody is given it": [track.uri]}
+
+
 def test_a_list_longer_than_one_question_keeps_its_order(django_assert_num_queries):
     tracks = TrackFactory.create_batch(3)
     listed = [tracks[2].uri, *(f"nowhere:{n}" for n in range(CHUNK)), tracks[0].uri]
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):
         found = find(listed, objection=to_being_new)
 
     assert found.taken == [tracks[2].pk, tracks[0].pk]

@@ -410,6 +410,8 @@ def test_a_track_shows_what_others_said_only_to_a_lead_who_has_said_it_too(as_le
     assert "level-9" not in html_of(as_lead.get(f"/tracks/{track.pk}/"))
     AnnotationFactory(track=track, annotator=lead, level=4)
     assert 'level-9">9' in html_of(as_lead.get(f"/tracks/{track.pk}/"))
+    LeaseFactory(track=track, annotator=lead)  # to hear it once more
+    assert "level-9" not in html_of(as_lead.get(f"/tracks/{track.pk}/"))
 
 
 def test_a_label_is_sent_back_to_who_gave_it_once(as_lead, anna):
