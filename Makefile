@@ -8,7 +8,7 @@ PY := .venv/bin/python
 LOCK := deploy/with-uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 
-.PHONY: run test install lint types lock bench bench-features bench-recipes
+.PHONY: run test install lint types lock bench bench-features bench-recipes bench-labelling
 
 # `exec`, so that signals reach the process manager and not a shell in front of it.
 run: .venv/.installed-worker
@@ -27,7 +27,7 @@ types: .venv/.installed-dev
 
 # What things cost on this machine (docs/benchmarks.md). Features, beside the decoder alone and a naive pipeline: on the installed
 # library or on MUSIC=folder. Recipes: at the thesis's size on made-up tracks, and what they are worth on TRACKS=tracks.csv.
-bench: bench-features bench-recipes
+bench: bench-features bench-recipes bench-labelling
 
 bench-features: .venv/.installed-worker
 	@$(PY) manage.py bench_features $(or $(MUSIC),var/media/audio)
@@ -35,6 +35,11 @@ bench-features: .venv/.installed-worker
 bench-recipes: .venv/.installed-worker
 	@$(PY) -m modeling.core.benchmarks.recipes synthetic
 	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.recipes emomusic $(TRACKS))
+
+# Handing out a track and storing a label, with 100,000 tracks and 300,000 labels, on SQLite and (where it is installed) on Postgres.
+bench-labelling: .venv/.installed-worker
+	@$(PY) manage.py bench_labelling
+	@$(PY) tests/with_postgres.py $(PY) manage.py bench_labelling
 
 # The stamps make a second start a matter of seconds. The development lock holds everything the workers need.
 .venv/.installed-dev: requirements-dev.lock deploy/install
