@@ -49,12 +49,7 @@ const comparing = start.examples.length
   : null;
 const skipping = offerSkipping(part("skip"), { onSkip: skip });
 // Not awaited: keys count from the first moment, and what is put meanwhile goes in when it is open.
-const outbox = openOutbox({
-  annotator: start.annotator,
-  onState,
-  onSaved,
-  onRefused,
-});
+const outbox = openOutbox({ annotator: start.annotator, onState, onSaved, onRefused });
 
 // ---- What is heard
 

@@ -414,9 +414,9 @@ def test_a_screen_reader_hears_each_step_and_the_focus_stays(open_page, annotato
     expect(seven).to_be_focused()
 
 
-def test_on_a_narrow_phone_all_is_in_reach_of_the_thumb(open_page, annotator, library, agreed, unheard):
-    library(2)
-    AnnotationFactory(annotator=annotator)
+def test_on_a_narrow_phone_all_is_in_reach_of_the_thumb(open_page, annotator, library, agreed, unheard, expect_console):
+    library(3)
+    AnnotationFactory(annotator=annotator, track=track_with_audio())
     page = open_page(annotator, "/label/", viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True)
     wait_for_next(page)
     page.get_by_role("button", name="Hear examples").tap()
@@ -434,6 +434,14 @@ def test_on_a_narrow_phone_all_is_in_reach_of_the_thumb(open_page, annotator, li
             .map(([text, box]) => `${text}: ${box.width} x ${box.height}`)"""
     )
     assert small == []
+
+    RulesFactory(min_listened_s=20)
+    page.get_by_role("button", name="7 driving").tap()
+    page.locator("[data-refused] summary").tap()
+    page.get_by_role("button", name=re.compile("^Undo")).first.tap()
+    expect(parts(page).back).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    expect_console("409")
 
 
 def test_axe_finds_nothing_while_everything_is_open(open_page, annotator, library, agreed, unheard):
