@@ -52,6 +52,8 @@ WINDOWS_DIR = MEDIA_ROOT / "windows"
 UPLOADS_DIR = MEDIA_ROOT / "uploads"
 # A form with a hundred audio files and their CSV; where there is JavaScript each goes in a request of its own.
 DATA_UPLOAD_MAX_NUMBER_FILES = 101
+# A list of 100,000 tracks, pasted.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
 PREVIEWS_DIR = MEDIA_ROOT / "previews"
 # `modeling.core` knows no Django: it looks for the convnet's weights where the environment says.
 os.environ.setdefault("ENERGYAPP_MODELS", str(MODELS_DIR))
