@@ -172,7 +172,11 @@ function moveOn(answer) {
 }
 
 async function put(answer) {
-  (await outbox).put(answer);
+  try {
+    await (await outbox).put(answer);
+  } catch (error) {
+    warn(`Not stored, as this browser can neither keep nor send answers: ${error.message}`);
+  }
 }
 
 function compare(example, answer) {
