@@ -189,6 +189,18 @@ function onState(state) {
   sync(state, async (id) => (await outbox).dismiss(id));
   sending = state.trouble;
   if (!shown) present();
+  hideAnswered(state.items);
+}
+
+/** Answers that wait since before a reload, or in another tab: the server hands their tracks out until it has them. */
+function hideAnswered(items) {
+  for (const { kind, track_id: track } of items) {
+    if (kind !== "label" && kind !== "skip") continue;
+    held.answer(track);
+    if (shown?.task.track !== track || shown.entry) continue;
+    shown = null;
+    present();
+  }
 }
 
 function onSaved({ kind, track_id: track, level }, reply) {
