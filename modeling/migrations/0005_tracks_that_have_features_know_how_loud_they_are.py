@@ -18,11 +18,10 @@ def fill_in(apps, schema_editor):
     FeatureVector = apps.get_model("modeling", "FeatureVector")
     Track = apps.get_model("annotations", "Track")
     vectors = FeatureVector.objects.filter(feature_set=FEATURE_SET, track__loudness_lufs=None).order_by("track")
-    last, batch = 0, True
+    last = 0
     # By track and not by `iterator`: a cursor must not read what its own loop writes.
-    while batch:
-        batch = list(vectors.filter(track__gt=last).values_list("track", "values")[:BATCH_SIZE])
-        last = batch[-1][0] if batch else last
+    while batch := list(vectors.filter(track__gt=last).values_list("track", "values")[:BATCH_SIZE]):
+        last = batch[-1][0]
         heard = [Track(pk=pk, loudness_lufs=lufs) for pk, values in batch if (lufs := loudness(values)) is not None]
         Track.objects.bulk_update(heard, ["loudness_lufs"])
 
