@@ -8,7 +8,7 @@ PY := .venv/bin/python
 LOCK := deploy/with-uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 
-.PHONY: run test install lint types lock bench bench-features bench-recipes bench-labelling
+.PHONY: run test install lint types lock bench bench-features bench-recipes bench-labelling bench-label-page
 
 # `exec`, so that signals reach the process manager and not a shell in front of it.
 run: .venv/.installed-worker
@@ -27,7 +27,7 @@ types: .venv/.installed-dev
 
 # What things cost on this machine (docs/benchmarks.md). Features, beside the decoder alone and a naive pipeline: on the installed
 # library or on MUSIC=folder. Recipes: at the thesis's size on made-up tracks, and what they are worth on TRACKS=tracks.csv.
-bench: bench-features bench-recipes bench-labelling
+bench: bench-features bench-recipes bench-labelling bench-label-page
 
 bench-features: .venv/.installed-worker
 	@$(PY) manage.py bench_features $(or $(MUSIC),var/media/audio)
@@ -40,6 +40,10 @@ bench-recipes: .venv/.installed-worker
 bench-labelling: .venv/.installed-worker
 	@$(PY) manage.py bench_labelling
 	@$(PY) tests/with_postgres.py $(PY) manage.py bench_labelling
+
+# What an annotator waits for on the label page, in a headless Chromium.
+bench-label-page: .venv/.installed-dev
+	@$(PY) tests/bench_label_page.py
 
 # The stamps make a second start a matter of seconds. The development lock holds everything the workers need.
 .venv/.installed-dev: requirements-dev.lock deploy/install
