@@ -188,7 +188,8 @@ def assigned(kind: Kind) -> Tracks:
 def asked(kind: Kind) -> Tracks:
     """A lead who decides about a flag waits for one more label."""
     flags = Flag.objects.awaiting_second_opinion().order_by("annotation__track__queue_order")
-    yield _about(flags, _free(_unheard(Track.objects)), Stream.ASKED, track="annotation__track")
+    tracks = _free(_unheard(Track.objects)).filter(~_has_reference(Reference.Use.EXAMPLE))
+    yield _about(flags, tracks, Stream.ASKED, track="annotation__track")
 
 
 def new(kind: Kind) -> Tracks:

@@ -93,6 +93,29 @@ def test_whom_a_lead_asks_are_all_but_those_who_have_said_or_skipped_it(annotato
     assert track_for(annotator) == (track, Stream.ASKED)
 
 
+@pytest.mark.parametrize("stream", ["asked", "assigned", "new", "second", "repeat", "evaluation", "by list"])
+def test_an_example_is_never_handed_out(stream, annotator):
+    in_slice = next(uri for uri in map(str, range(100)) if in_evaluation_slice(uri))
+    example = ReferenceFactory(use=Reference.Use.EXAMPLE, track__uri=in_slice).track
+    if stream == "asked":
+        DecisionFactory(verdict=Decision.Verdict.ASK_ANOTHER, flag__annotation__track=example)
+    if stream == "assigned":
+        AssignmentFactory(annotator=annotator, track=example)
+    if stream == "second":
+        AnnotationFactory(track=example)
+    if stream == "repeat":
+        AnnotationFactory(annotator=annotator, track=example, created_at=LONG_AGO)
+    if stream == "by list":
+        RankedTrack.objects.create(order=stream, position=0, track=example)
+    shares = {f"{stream}_share": 100} if f"{stream}_share" in LabellingRules.SHARES else {}
+
+    rules = {"order": stream if stream == "by list" else "random", "labels_per_track": 5, **shares}
+
+    assert track_for(annotator, **rules) is None
+    Reference.objects.all().delete()
+    assert track_for(annotator, **rules)[0] == example
+
+
 @pytest.mark.parametrize("stream", ["assigned", "second", "repeat", "gold"])
 def test_what_a_lead_has_excluded_is_never_handed_out(annotator, stream):
     decision = DecisionFactory(verdict=Decision.Verdict.EXCLUDE)
