@@ -236,14 +236,16 @@ def _stream_of_late(annotator: User, track: Track, before: Annotation | None, ru
     """Why they may have been given the track; None when that cannot be."""
     if not Track.objects.playable().in_training().filter(pk=track.pk).exists():
         return None
+    use = Reference.objects.filter(track=track).values_list("use", flat=True).first()
+    if use == Reference.Use.EXAMPLE:
+        return None
     if Assignment.objects.open().filter(annotator=annotator, track=track).exists():
         return Stream.ASSIGNED
-    use = Reference.objects.filter(track=track).values_list("use", flat=True).first()
     if before:
         old_enough = before.created_at < timezone.now() - dt.timedelta(days=rules.repeat_after_days)
         return Stream.REPEAT if old_enough and before.source == Annotation.Source.LABEL and not use else None
     if use:
-        return Stream.GOLD if use == Reference.Use.GOLD else None
+        return Stream.GOLD
     if Track.objects.awaiting_second_opinion().filter(pk=track.pk).exists():
         return Stream.ASKED
     return Stream.SECOND if track.n_annotators else Stream.NEW
@@ -312,8 +314,12 @@ def relabel(*, annotator: User, track_id: int, level: int, submission_id: UUID) 
 
 @transaction.atomic
 def skip(*, annotator: User, track_id: int, reason: str) -> None:
-    """Pass the held track on to somebody else. Skipping what one does not hold changes nothing."""
-    if Lease.objects.filter(annotator=annotator, track_id=track_id).delete()[0]:
+    """Pass a track on to somebody else: the held one, or, where the skip comes late, one that they have not labelled since."""
+    was_held = Lease.objects.filter(annotator=annotator, track_id=track_id).delete()[0]
+    # Locked, so that of a label and a late skip that come at once the second finds the first.
+    exists = Track.objects.select_for_update(no_key=True).filter(pk=track_id).values_list("pk").first()
+    is_labelled = Annotation.objects.filter(annotator=annotator, track_id=track_id).exists()
+    if was_held or (exists and not is_labelled):
         about = {"reason": reason, "created_at": timezone.now()}  # anew: it also answers an assignment
         Skip.objects.update_or_create(annotator=annotator, track_id=track_id, defaults=about)
 

@@ -110,7 +110,8 @@ class Labelling(RuleBasedStateMachine):
     @rule(person=people, track=tracks)
     def skip(self, person, track):
         pk = self.tracks[track].pk
-        if Lease.objects.filter(annotator=self.people[person], track=pk).exists():
+        is_held = Lease.objects.filter(annotator=self.people[person], track=pk).exists()
+        if is_held or (person, pk) not in self.levels:
             self.skipped.add((person, pk))
         labelling.skip(annotator=self.people[person], track_id=pk, reason="other")
 

@@ -196,8 +196,20 @@ def test_a_skipped_track_goes_to_others_only(annotator):
     assert next_for(AnnotatorFactory()).track == lease.track
 
 
-def test_skipping_what_one_does_not_hold_changes_nothing(annotator):
-    labelling.skip(annotator=annotator, track_id=TrackFactory().pk, reason=Skip.Reason.BROKEN)
+def test_a_skip_that_comes_late_is_kept_as_nothing_an_annotator_says_is_lost(annotator):
+    track = LeaseFactory().track  # of somebody else by now, who goes on labelling it
+
+    labelling.skip(annotator=annotator, track_id=track.pk, reason=Skip.Reason.BROKEN)
+
+    assert [(skip.annotator, skip.track, skip.reason) for skip in Skip.objects.all()] == [(annotator, track, "broken")]
+    assert Lease.objects.filter(track=track).exists()
+
+
+def test_a_late_skip_changes_nothing_where_the_track_is_labelled_since_or_gone(annotator):
+    labelled = AnnotationFactory(annotator=annotator).track
+
+    for track_id in (labelled.pk, 10**9):
+        labelling.skip(annotator=annotator, track_id=track_id, reason=Skip.Reason.BROKEN)
 
     assert not Skip.objects.exists()
 
