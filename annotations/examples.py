@@ -27,9 +27,16 @@ class Agreed:
     level: int
 
 
-def examples() -> list[Agreed]:
-    """What leads have chosen, from the lowest level to the highest, the newest of a level first; a few of each."""
-    chosen = Reference.objects.filter(use=Reference.Use.EXAMPLE, track__audio_state=Track.AudioState.READY)
+def examples(annotator: User) -> list[Agreed]:
+    """What leads have chosen, from the lowest level to the highest, the newest of a level first; a few of each.
+
+    Not what the annotator holds: it was handed out before it was chosen, and they shall not know its level.
+    """
+    chosen = Reference.objects.filter(
+        ~Exists(Lease.objects.filter(annotator=annotator, track=OuterRef("track"))),
+        use=Reference.Use.EXAMPLE,
+        track__audio_state=Track.AudioState.READY,
+    )
     found: list[Agreed] = []
     for reference in chosen.select_related("track").defer("track__peaks").order_by("level", "-pk"):
         agreed = Agreed(reference.track, reference.level)
@@ -41,7 +48,7 @@ def examples() -> list[Agreed]:
 def near(level: int, *, annotator: User) -> list[Agreed]:
     """Tracks to hold one against that seems to be of this level: the nearest below, at and above it, one of each level."""
     by_level: dict[int, Agreed] = {}
-    for agreed in [*examples(), *_agreed_with_others(annotator)]:
+    for agreed in [*examples(annotator), *_agreed_with_others(annotator)]:
         by_level.setdefault(agreed.level, agreed)
     nearest = sorted(by_level, key=lambda other: (abs(other - level), -other))[:N_TO_COMPARE]
     return [by_level[other] for other in sorted(nearest)]
@@ -49,7 +56,7 @@ def near(level: int, *, annotator: User) -> list[Agreed]:
 
 def agreed_about(track_id: int, *, annotator: User) -> Agreed | None:
     """The example that this track is, to this annotator, if it is one."""
-    if chosen := next((agreed for agreed in examples() if agreed.track.pk == track_id), None):
+    if chosen := next((agreed for agreed in examples(annotator) if agreed.track.pk == track_id), None):
         return chosen
     own = _undisputed(annotator).filter(track=track_id).select_related("track").first()
     return own and Agreed(own.track, own.level)
@@ -64,13 +71,20 @@ def _agreed_with_others(annotator: User) -> list[Agreed]:
 
 
 def _undisputed(annotator: User) -> Any:
-    """Their labels with which all who have labelled the track agree; not of what they are to label now, nor of gold."""
+    """Their labels with which all who have labelled the track agree; not of what they are to label now, nor of gold.
+
+    Nor those that they have changed: one could go through the levels until the others turn out to agree.
+    """
     others = Annotation.objects.current().filter(track=OuterRef("track"))
-    return Annotation.objects.current().filter(
-        ~Exists(others.exclude(level=OuterRef("level"))),
-        ~Exists(Lease.objects.filter(annotator=annotator, track=OuterRef("track"))),
-        annotator=annotator,
-        track__n_annotators__gte=MIN_AGREEING,
-        track__audio_state=Track.AudioState.READY,
-        track__reference=None,
+    return (
+        Annotation.objects.current()
+        .filter(
+            ~Exists(others.exclude(level=OuterRef("level"))),
+            ~Exists(Lease.objects.filter(annotator=annotator, track=OuterRef("track"))),
+            annotator=annotator,
+            track__n_annotators__gte=MIN_AGREEING,
+            track__audio_state=Track.AudioState.READY,
+            track__reference=None,
+        )
+        .exclude(source=Annotation.Source.RELABEL)
     )

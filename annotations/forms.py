@@ -16,12 +16,23 @@ class TrackField(forms.IntegerField):
         super().__init__(min_value=1, max_value=BIGGEST_ID, **kwargs)
 
 
+class SecondsField(forms.FloatField):
+    def __init__(self, **kwargs):
+        super().__init__(min_value=0, required=False, **kwargs)
+
+    def to_python(self, value):
+        try:
+            return super().to_python(value)
+        except OverflowError:  # JSON has whole numbers of any length
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
 class LabelForm(forms.Form):
     track_id = TrackField()
     submission_id = forms.UUIDField()
     level = LevelField()
-    listened_s = forms.FloatField(required=False, min_value=0)
-    answered_s = forms.FloatField(required=False, min_value=0)
+    listened_s = SecondsField()
+    answered_s = SecondsField()
 
     def clean(self):
         cleaned = super().clean() or {}

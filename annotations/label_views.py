@@ -12,7 +12,6 @@ from uuid import uuid4
 from django import forms
 from django.contrib.auth.decorators import permission_required
 from django.db import IntegrityError
-from django.db.models import Exists, OuterRef
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -87,11 +86,11 @@ def _label_page(request: Request, *, problem: str = "", status: int = 200) -> Ht
             "annotator": request.user.pk,
             "tasks": [_task(lease, rules) for lease in leases],
             "recent": [_said(annotation) for annotation in recent],
-            "examples": [_example(agreed) for agreed in examples.examples()],
+            "examples": [_example(agreed) for agreed in examples.examples(request.user)],
             "rules": _rules(rules),
             "n_today": _n_today(request.user),
         },
-        **_progress(),
+        "has_tracks": Track.objects.playable().exists(),
     }
     return render(request, "annotations/label.html", context, status=status)
 
@@ -103,13 +102,9 @@ def _recent(annotator: User) -> list[Annotation]:
 
 def _n_today(annotator: User) -> int:
     midnight = timezone.make_aware(datetime.combine(timezone.localdate(), time()))
-    return Annotation.objects.filter(annotator=annotator, created_at__gte=midnight, supersedes=None).count()
-
-
-def _progress() -> dict[str, int]:
-    playable = Track.objects.playable()
-    labelled = playable.filter(Exists(Annotation.objects.filter(track=OuterRef("pk"))))
-    return {"n_playable": playable.count(), "n_labelled": labelled.count()}
+    given = Annotation.objects.filter(annotator=annotator, created_at__gte=midnight)
+    # Answers, of which a repeat is one: a number that stands still would tell that the track had come before.
+    return given.exclude(source=Annotation.Source.RELABEL).count()
 
 
 # ---- The doors

@@ -1,9 +1,12 @@
 """What an unsure annotator may hold a track against, and that it tells nothing of tracks they may still get."""
 
+from uuid import uuid4
+
 import pytest
 
-from annotations.examples import agreed_about, near
-from tests.factories import AnnotationFactory, LeaseFactory, ReferenceFactory, TrackFactory
+from annotations import labelling
+from annotations.examples import agreed_about, examples, near
+from tests.factories import AnnotationFactory, AnnotatorFactory, LeaseFactory, ReferenceFactory, TrackFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +81,24 @@ def test_the_track_that_is_being_labelled_again_is_not_held_against_itself(annot
 
     assert levels_near(5, annotator) == []
     assert agreed_about(track.pk, annotator=annotator) is None
+
+
+def test_the_level_of_an_example_is_not_said_to_who_has_it_in_hand_since_before_it_was_one(annotator):
+    example = ReferenceFactory(level=5)
+    LeaseFactory(track=example.track, annotator=annotator)
+
+    assert examples(annotator) == near(5, annotator=annotator) == []
+    assert agreed_about(example.track_id, annotator=annotator) is None
+    assert len(examples(AnnotatorFactory())) == 1
+
+
+def test_what_others_say_cannot_be_found_out_by_going_through_the_levels(annotator, agreed):
+    track = agreed(5, others=[8])
+
+    for level in (6, 7, 8):
+        labelling.relabel(annotator=annotator, track_id=track.pk, level=level, submission_id=uuid4())
+        assert agreed_about(track.pk, annotator=annotator) is None
+        assert near(level, annotator=annotator) == []
 
 
 def test_gold_and_what_cannot_be_played_do_not_serve(annotator, agreed):

@@ -128,6 +128,14 @@ def test_an_answer_that_comes_twice_is_stored_once(kind, send, annotator, lease)
         ("label", {"submission_id": 7}, "submission_id: Enter a valid UUID."),
         ("label", {"listened_s": -1}, "listened_s: Ensure this value is greater than or equal to 0."),
         ("label", {"listened_s": float("nan")}, "listened_s: Enter a number."),
+        ("label", {"listened_s": float("inf")}, "listened_s: Enter a number."),
+        ("label", {"listened_s": 10**400}, "listened_s: Enter a number."),
+        ("label", {"answered_s": 10**400}, "answered_s: Enter a number."),
+        ("label", {"answered_s": ["9"]}, "answered_s: Enter a number."),
+        ("label", {"level": True}, "level: Enter a whole number."),
+        ("label", {"level": 7.5}, "level: Enter a whole number."),
+        ("skip", {"reason": "other\0"}, "reason: Select a valid choice."),
+        ("\ud800", {}, "The kind of answer was"),
         ("label", {"track_id": 2**70}, "track_id: Ensure this value is less than or equal to"),
         ("relabel", {"level": 0}, "level: Ensure this value is greater than or equal to 1."),
         ("skip", {"reason": "no mood"}, "reason: Select a valid choice. no mood is not one of the available choices."),
@@ -288,3 +296,24 @@ def test_compare_needs_a_level(as_annotator):
     response = as_annotator.get("/label/compare/?level=loud")
 
     assert (response.status_code, response.json()["why"]) == (422, "Enter a whole number.")
+
+
+# ---- The page
+
+
+def test_a_repeat_counts_today_like_any_other_answer_or_the_number_would_tell_what_it_was(as_annotator, annotator):
+    old = AnnotationFactory(annotator=annotator)
+    AnnotationFactory(annotator=annotator, track=old.track, supersedes=old, stream="repeat")
+    changed = AnnotationFactory(annotator=annotator)
+    AnnotationFactory(annotator=annotator, track=changed.track, supersedes=changed, source="relabel")
+
+    assert as_annotator.get("/label/").context["start"]["n_today"] == 3
+
+
+def test_the_page_costs_as_much_whatever_the_size_of_the_library(as_annotator, django_assert_max_num_queries):
+    AnnotationFactory.create_batch(3)
+    ReferenceFactory()
+    TrackFactory.create_batch(3)
+
+    with django_assert_max_num_queries(15):
+        as_annotator.get("/label/")
