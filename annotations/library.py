@@ -9,12 +9,12 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from annotations.assignments import labellers
-from annotations.guidance_forms import ReferenceForm
+from annotations.guiding.assignments import labellers
+from annotations.guiding.forms import ReferenceForm
+from annotations.guiding.references import choose, reference_permission
+from annotations.guiding.track_lists import matching
 from annotations.http import Request
 from annotations.models import LEVELS, Annotation, Assignment, Lease, Reference, Skip, Track, TrackQuerySet
-from annotations.references import choose, reference_permission
-from annotations.track_lists import matching
 
 PAGE_SIZE = 50
 

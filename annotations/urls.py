@@ -1,6 +1,7 @@
 from django.urls import path
 
-from annotations import assignments, guidance_views, label_views, library, own_labels, references, review, views
+from annotations import label_views, library, own_labels, review, views
+from annotations.guiding import assignments, references, rules
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -18,9 +19,9 @@ urlpatterns = [
     path("tracks/<int:pk>/", library.track, name="track"),
     path("tracks/<int:pk>/send-back/", assignments.send_back, name="send_back"),
     path("tracks/<int:pk>/audio", views.track_audio, name="track_audio"),
-    path("queue/rules/", guidance_views.rules, name="rules"),
-    path("queue/list/", guidance_views.list_tracks, name="list_tracks"),
-    path("queue/list/take/", guidance_views.take_list, name="take_list"),
+    path("queue/rules/", rules.rules, name="rules"),
+    path("queue/list/", rules.list_tracks, name="list_tracks"),
+    path("queue/list/take/", rules.take_list, name="take_list"),
     path("queue/references/", references.references, name="references"),
     path("queue/references/withdraw/", references.withdraw_reference, name="withdraw_reference"),
     path("queue/assignments/", assignments.assignments, name="assignments"),

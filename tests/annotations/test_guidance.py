@@ -4,12 +4,13 @@ import random
 
 import pytest
 
-from annotations import guidance, labelling
-from annotations.guidance_forms import ORDER_WORDS
+from annotations import labelling
+from annotations.guiding import guidance
+from annotations.guiding.forms import ORDER_WORDS
+from annotations.guiding.stream_sizes import stream_sizes
+from annotations.guiding.track_lists import CHUNK, find, to_being_assigned, to_being_new
 from annotations.models import Assignment, LabellingRules, RankedTrack, Reference, Stream
 from annotations.queue import ORDERS, Asking, next_track
-from annotations.stream_sizes import stream_sizes
-from annotations.track_lists import CHUNK, find, to_being_assigned, to_being_new
 from tests.factories import (
     AdminFactory,
     AnnotationFactory,

@@ -4,7 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.forms.models import model_to_dict
 
-from annotations.guidance_forms import RulesForm
+from annotations.guiding.forms import RulesForm
 from annotations.models import Assignment, LabellingRules, RankedTrack, Reference
 from tests.factories import (
     AnnotationFactory,

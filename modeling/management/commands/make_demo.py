@@ -11,8 +11,8 @@ from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from annotations import guidance
 from annotations.consensus import median_level
+from annotations.guiding import guidance
 from annotations.intake.csv_import import import_tracks
 from annotations.intake.csv_rows import RefusedRows
 from annotations.models import Annotation, Reference, Track, User

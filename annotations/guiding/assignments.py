@@ -11,11 +11,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotations import guidance
-from annotations.guidance_forms import MAX_CHOSEN, AssignForm, to_id
+from annotations.guiding import guidance
+from annotations.guiding.forms import MAX_CHOSEN, AssignForm, to_id
+from annotations.guiding.track_lists import Findings, find, left_out_for_page, to_being_assigned
 from annotations.http import Request
 from annotations.models import Annotation, Assignment, Track, User
-from annotations.track_lists import Findings, find, left_out_for_page, to_being_assigned
 
 PAGE_SIZE = 50
 

@@ -11,13 +11,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotations import guidance
 from annotations.examples import MAX_EXAMPLES_PER_LEVEL
-from annotations.guidance_forms import CandidatesForm, ReferenceForm, to_id
+from annotations.guiding import guidance
+from annotations.guiding.forms import CandidatesForm, ReferenceForm, to_id
+from annotations.guiding.track_lists import matching
 from annotations.http import Request
 from annotations.levels import levels_of
 from annotations.models import LEVELS, Annotation, Reference, Track, User
-from annotations.track_lists import matching
 
 PAGE_SIZE = 12
 

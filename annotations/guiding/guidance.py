@@ -10,9 +10,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from annotations.guiding.track_lists import HEARABLE
 from annotations.models import Assignment, LabellingRules, RankedTrack, Reference, Track, User
 from annotations.models.guidance import AssignmentQuerySet
-from annotations.track_lists import HEARABLE
 
 LIST_ORDER = "by list"
 MAX_ASSIGNED = 10_000

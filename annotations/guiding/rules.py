@@ -10,13 +10,13 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotations import guidance
-from annotations.guidance_forms import ORDER_WORDS, ListForm, RulesForm
+from annotations.guiding import guidance
+from annotations.guiding.forms import ORDER_WORDS, ListForm, RulesForm
+from annotations.guiding.stream_sizes import stream_sizes
+from annotations.guiding.track_lists import Findings, find, left_out_for_page, to_being_new
 from annotations.http import Request
 from annotations.models import LabellingRules, RankedTrack, Stream
 from annotations.queue import ORDERS
-from annotations.stream_sizes import stream_sizes
-from annotations.track_lists import Findings, find, left_out_for_page, to_being_new
 
 PAGE_SIZE = 20
 

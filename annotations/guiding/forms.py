@@ -5,10 +5,10 @@ from typing import Any
 from django import forms
 
 from annotations.forms import LevelField, TrackField
-from annotations.guidance import LIST_ORDER, MAX_ASSIGNED, WAYS
+from annotations.guiding.guidance import LIST_ORDER, MAX_ASSIGNED, WAYS
+from annotations.guiding.track_lists import uris_in
 from annotations.models import LabellingRules, Reference, User
 from annotations.queue import ORDERS
-from annotations.track_lists import uris_in
 
 MB = 2**20
 MAX_LIST_BYTES = 20 * MB
