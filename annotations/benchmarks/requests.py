@@ -24,7 +24,7 @@ N_FLAGS = 3000
 MAX_STATEMENTS, MAX_CPU_MS = 8, 10.0
 # No question of ours: not counted.
 TRANSACTIONS = ("BEGIN", "SAVEPOINT", "RELEASE")
-_NO_SHARES = dict.fromkeys(LabellingRules.SHARES, 0)
+NO_SHARES = dict.fromkeys(LabellingRules.SHARES, 0)
 _MS = 1000.0
 
 
@@ -109,21 +109,21 @@ def measure(library: Library, *, n_requests: int) -> Iterator[Found]:
     for scenario in SCENARIOS:
         scenario.prepare(library)
         Lease.objects.all().delete()
-        LabellingRules.objects.create(**{"labels_per_track": 1, **_NO_SHARES, "min_listened_s": 0, **scenario.rules})
+        LabellingRules.objects.create(**{"labels_per_track": 1, **NO_SHARES, "min_listened_s": 0, **scenario.rules})
         yield _measure(scenario, scenario.who(library), n_requests)
 
 
 def _measure(scenario: Scenario, annotator: User, n_requests: int) -> Found:
-    client = _logged_in(annotator)
+    client = logged_in(annotator)
     claims, labels, server = Cost(), Cost(), _ServerTime()
     for number in range(n_requests + 1):
-        claimed = _post(client, "claim", {"held": []}, claims)
+        claimed = post(client, "claim", {"held": []}, claims)
         if bool(claimed["held"]) != scenario.expects_tracks:
             raise WrongAnswer(f"{scenario.name}: claim {number} gave {len(claimed['held'])} tracks.")
         # One of the two, so that each claim finds one more, as when somebody labels.
         for track in claimed["held"][:1]:
             answer = {"kind": "label", "annotator": annotator.pk, "track_id": track, "level": 1 + number % 10}
-            said = _post(client, "outbox", {**answer, "submission_id": str(uuid4()), "listened_s": 0}, labels)
+            said = post(client, "outbox", {**answer, "submission_id": str(uuid4()), "listened_s": 0}, labels)
             if said["state"] != "saved":
                 raise WrongAnswer(f"{scenario.name}: label {number} was answered by {said}.")
         if number == 0:  # the first claim finds two tracks; and what is loaded once is loaded
@@ -131,7 +131,18 @@ def _measure(scenario: Scenario, annotator: User, n_requests: int) -> Found:
     return Found(scenario.name, claims, labels, server.ms_since(len(claims.cpu_ms) + len(labels.cpu_ms)))
 
 
-def _logged_in(annotator: User) -> Client:
+def measure_page(library: Library, *, n_requests: int) -> Cost:
+    """The label page as a whole, which is fetched once a session, for one with as many labels as anybody has."""
+    client, cost = logged_in(library.busiest), Cost()
+    for _ in range(n_requests):
+        with _counted(cost):
+            response = client.get(reverse("label"))
+        if response.status_code != 200:
+            raise WrongAnswer(f"The page answered {response.status_code}.")
+    return cost
+
+
+def logged_in(annotator: User) -> Client:
     token = get_random_string(32)
     client = Client(enforce_csrf_checks=True, headers={"host": "localhost", "x-csrftoken": token})
     client.force_login(annotator)
@@ -139,7 +150,7 @@ def _logged_in(annotator: User) -> Client:
     return client
 
 
-def _post(client: Client, door: str, body: dict[str, Any], cost: Cost) -> dict[str, Any]:
+def post(client: Client, door: str, body: dict[str, Any], cost: Cost) -> dict[str, Any]:
     path = reverse(door)
     with _counted(cost):
         response = client.post(path, body, content_type="application/json")

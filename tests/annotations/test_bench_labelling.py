@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from annotations.benchmarks import library, requests
+from annotations.benchmarks import crowd, library, requests
 from annotations.models import Annotation, Decision, LabellingRules, Track
 
 N_TRACKS = 400
@@ -48,6 +48,14 @@ def test_a_request_that_does_not_do_what_is_measured_ends_it(made):
         next(requests.measure(made, n_requests=1))
 
 
+@pytest.mark.filterwarnings("ignore:No directory")
+def test_the_page_is_measured(made):
+    page = requests.measure_page(made, n_requests=2)
+
+    assert len(page.cpu_ms) == 2
+    assert max(page.statements) <= 15
+
+
 def test_the_table_marks_what_misses_its_target():
     cheap, dear = requests.Cost([8, 7], [9.0, 9.5]), requests.Cost([8, 9], [1.0, 1.0])
     lines = list(requests.table_lines(iter([requests.Found("overlap 1", cheap, dear, 2.5)])))
@@ -59,3 +67,27 @@ def test_the_table_marks_what_misses_its_target():
 def test_sizes_that_cannot_be_measured_are_refused(options, problem):
     with pytest.raises(CommandError, match=problem):
         call_command("bench_labelling", *options, stdout=StringIO())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.filterwarnings("ignore:No directory")
+def test_a_crowd_loses_nothing_and_says_so():
+    made = library.build(n_tracks=N_TRACKS)
+    n_before = Annotation.objects.count()
+
+    outcome = crowd.label_at_once(made, n_labels=80)
+
+    assert Annotation.objects.count() == n_before + 80
+    assert str(outcome).startswith(
+        "16 people at once, 80 labels: 80 stored, 0 twice, 0 lost, 0 tracks labelled too often, 0 held by two; "
+    )
+
+
+def test_a_track_that_two_are_told_to_have_is_noticed(made):
+    held, (one, another, *_) = crowd.Held(), made.people
+
+    held.take(one, [7, 8])
+    held.let_go(8)
+    held.take(another, [7, 8])
+
+    assert held.by_two == {7}

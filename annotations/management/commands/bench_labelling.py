@@ -4,7 +4,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from annotations.benchmarks import library, requests
+from annotations.benchmarks import crowd, library, requests
 
 
 class Command(BaseCommand):
@@ -36,5 +36,11 @@ class Command(BaseCommand):
     def measure(self, n_tracks: int, n_requests: int) -> None:
         made = library.build(n_tracks=n_tracks)
         self.stdout.write(f"{connection.vendor}, {n_tracks:,} tracks, {n_requests} requests of each kind")
+        page = requests.measure_page(made, n_requests=n_requests)
+        self.stdout.write(
+            f"the page: {max(page.statements)} statements, {page.median_ms:.1f} ms, p95 {page.p95_ms:.1f} ms"
+        )
+        # Ten to each request: 2,000, unless one wants less.
+        self.stdout.write(str(crowd.label_at_once(made, n_labels=10 * n_requests)))
         for line in requests.table_lines(requests.measure(made, n_requests=n_requests)):
             self.stdout.write(line)
