@@ -21,6 +21,7 @@ export function holdTracks({ tasks, onChange }) {
   let isAsking = false;
   let isAsked = false;
   let timer = 0;
+  let comesAgain = false; // it is being reloaded
 
   const toHear = () => held.filter((track) => !answered.has(track) && known.has(track)).map((track) => known.get(track));
 
@@ -94,12 +95,17 @@ export function holdTracks({ tasks, onChange }) {
 
   /** Lets go of what nobody is going to hear, in the moment in which the page is left. */
   function release() {
+    if (comesAgain) return;
     const form = new FormData();
     form.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
     for (const { track } of toHear()) form.append("track_id", track);
     if (form.has("track_id")) navigator.sendBeacon("/label/release/", form);
   }
 
+  // The page that follows shows the same tracks before this one is gone: to release them now would take them from it.
+  addEventListener("pageswap", ({ activation }) => {
+    comesAgain = activation !== null && new URL(activation.entry.url).pathname === location.pathname;
+  });
   setInterval(keep, HEARTBEAT_MS);
   addEventListener("online", claim);
   addEventListener("pagehide", release);
