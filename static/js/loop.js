@@ -31,7 +31,7 @@ export function mountLoop(root, { position, onChange, signal }) {
   function render() {
     const shown = own();
     button?.setAttribute("aria-pressed", String(region !== null && region === loudest));
-    button?.toggleAttribute("hidden", !loudest);
+    button?.toggleAttribute("hidden", !loudest || shown !== null); // they take turns: both would wrap, and the page jump
     strip?.toggleAttribute("data-chosen", shown !== null);
     clearButton?.toggleAttribute("hidden", !shown);
     if (!shown) return;
@@ -90,7 +90,15 @@ export function mountLoop(root, { position, onChange, signal }) {
   }
 
   strip?.addEventListener("pointerdown", (event) => event.button === 0 && position().duration && drag(event), { signal });
-  clearButton?.addEventListener("click", () => set(null), { signal });
+  clearButton?.addEventListener(
+    "click",
+    () => {
+      const hadFocus = clearButton === document.activeElement;
+      set(null);
+      if (hadFocus) root.querySelector("[data-loop]:not([hidden]), [data-play]").focus();
+    },
+    { signal },
+  );
 
   return {
     /** Forgets the region; the next track has a loudest part of its own. */
