@@ -107,10 +107,13 @@ function lose() {
 }
 
 function showEmpty() {
-  const [title, text] = EMPTY[sending ?? held.state()];
+  player.pause(); // an earlier track may be playing
+  const state = sending ?? held.state();
+  const [title, text] = EMPTY[state];
   if (part("empty-title").textContent !== title) say(title);
   part("empty-title").textContent = title;
   part("empty-text").textContent = text;
+  part("look-again").hidden = state !== "done"; // without a server the browser's own error page would come
   setEmpty(true);
 }
 
@@ -156,7 +159,7 @@ function skip(reason, words) {
   if (!shown) return;
   if (shown.entry) return warn("Skip is for the track that you were on: Esc goes back to it.");
   const { task } = shown;
-  recent.add({ sound: task, level: null, name: nameOf(task), note: `skipped: ${words}` });
+  recent.add({ sound: task, level: null, name: task.title ?? "a track", note: `skipped: ${words}` });
   moveOn({ kind: "skip", track_id: task.track, reason });
 }
 
@@ -245,6 +248,7 @@ function revisit(entry) {
   const task = { ...entry.sound, ...held.task(entry.sound.track) };
   moveTo({ task, firstHeard: null, before: 0, entry });
   clearWarning();
+  part("back").scrollIntoView({ block: "nearest" }); // the list that it was chosen from is far below on a phone
   say(wordsOf(entry));
 }
 
@@ -283,7 +287,7 @@ function escape() {
 listenToKeys({
   number,
   escape,
-  example: examples.play,
+  example: (level) => shown && examples.play(level),
   letters: {
     s: () => shown && skipping.toggle(),
     b: () => part("broken").click(),
@@ -302,7 +306,7 @@ root.addEventListener("submit", (event) => {
 // Enter held down on a button would press it for one track after the other.
 form.addEventListener("keydown", (event) => event.repeat && event.key === "Enter" && event.preventDefault());
 // A click leaves the focus where it was: Space goes on meaning play.
-form.addEventListener("mousedown", (event) => event.preventDefault());
+root.addEventListener("mousedown", (event) => event.target.closest("button, summary") && event.preventDefault());
 part("back").querySelector("button").addEventListener("click", comeBack);
 part("example-stop").addEventListener("click", sound.end);
 

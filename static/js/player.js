@@ -48,7 +48,7 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   const player = latest ?? players.values().next().value;
   const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-  if (!player || !act || !isShortcut(event) || (event.key === " " && takesSpace(event.target))) return;
+  if (!player?.isShown || !act || !isShortcut(event) || (event.key === " " && takesSpace(event.target))) return;
   if (act(player) !== false) event.preventDefault();
 });
 

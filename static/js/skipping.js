@@ -1,5 +1,7 @@
 /** Why a track is skipped: a small list beside the work, chosen from by number, Enter or touch. */
 
+import { takeFocusFrom } from "./focus.js";
+
 /**
  * @param {HTMLDetailsElement} details
  * @param {(reason: string, words: string) => void} onSkip
@@ -16,9 +18,10 @@ export function offerSkipping(details, { onSkip }) {
 
   function close() {
     if (!details.open) return false;
-    const isInside = details.contains(document.activeElement);
+    const goesBack = before.isConnected && before !== document.body && details.contains(document.activeElement);
+    if (goesBack) before.focus();
+    else takeFocusFrom(details);
     details.open = false;
-    if (isInside) (before?.isConnected && before !== document.body ? before : details.querySelector("summary")).focus();
     return true;
   }
 

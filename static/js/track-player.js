@@ -162,6 +162,11 @@ export class Player {
     return this.#heard;
   }
 
+  /** Whether there is anything to see of it. */
+  get isShown() {
+    return this.#root.checkVisibility();
+  }
+
   owns(audio) {
     return audio === this.#audio;
   }
