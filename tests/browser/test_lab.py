@@ -37,7 +37,7 @@ def test_a_lead_asks_an_experiment_watches_it_and_takes_its_report_away(
     make_labelled_library(60)
     start_workers("train")
     page = open_page(lead, "/dashboard/")
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="Lab").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Lab", exact=True).click()
 
     resampling = card(page, "Resampling")
     resampling.get_by_text("Options").click()
@@ -61,7 +61,7 @@ def test_a_lead_asks_an_experiment_watches_it_and_takes_its_report_away(
     page.get_by_role("link", name="Counts").click()
     expect(page.locator("svg.matrix").first).to_have_accessible_name(re.compile("count of each label"))
 
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="Lab").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Lab", exact=True).click()
     expect(card(page, "Resampling")).to_contain_text("Lowest macro-MAE")
     card(page, "Resampling").get_by_role("link").click()
     expect(page.get_by_role("heading", name="What it found")).to_be_visible()

@@ -23,7 +23,7 @@ def test_an_aiff_file_plays_and_can_be_sought_in(open_page, annotator, server):
 
     page = open_page(annotator, "/label/")
     expect(page.locator("[data-total]")).to_have_text("0:20")
-    audio = page.locator("audio")
+    audio = page.locator("[data-player] audio").first
     page.keyboard.press("Space")
     wait_until(lambda: audio.evaluate("audio => audio.currentTime") > 0.2, what="the sound's beginning")
     page.keyboard.press("ArrowRight")
