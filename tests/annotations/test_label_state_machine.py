@@ -1,4 +1,4 @@
-"""Two people who label, change their minds, skip, leave and come back, in any order, beside a model in plain Python."""
+"""Two people who label, are asked again, change their minds, skip, leave and come back, in any order, beside a model in plain Python."""
 
 import random
 from datetime import timedelta
@@ -19,10 +19,12 @@ from hypothesis.stateful import (
 )
 
 from annotations import labelling
-from annotations.models import LIMITED_STREAMS, Annotation, LabellingRules, Lease, Skip, Track
-from tests.factories import AnnotatorFactory, ReferenceFactory, TrackFactory
+from annotations.guiding import guidance
+from annotations.labelling import AGAIN
+from annotations.models import LIMITED_STREAMS, Annotation, Assignment, LabellingRules, Lease, Skip, Stream, Track
+from tests.factories import AnnotatorFactory, LeadFactory, ReferenceFactory, TrackFactory
 
-N_TRACKS = 6
+N_TRACKS = 7
 people, tracks = st.integers(0, 1), st.integers(0, N_TRACKS - 1)
 levels, numbers = st.integers(1, 10), st.integers(0, 2**32)
 # The same steps each time, so that a change of ours and not chance makes it fail.
@@ -31,25 +33,32 @@ HEARD = labelling.Listening(listened_s=4)
 
 
 class Labelling(RuleBasedStateMachine):
-    """The model: what each submission was answered by, whose newest level of a track is what, and who has skipped it."""
+    """The model: what each submission was answered by, whose newest level of a track is what, who has skipped or is to label it.
+
+    Repeats need not wait: with 0 days, which no form takes, each label is old enough for one.
+    """
 
     def __init__(self):
         super().__init__()
-        self.example = transaction.atomic()
-        self.example.__enter__()
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
 
     def teardown(self):
         transaction.set_rollback(True)
-        self.example.__exit__(None, None, None)
+        self.transaction.__exit__(None, None, None)
 
     @initialize()
     def open_the_library(self):
         self.people = AnnotatorFactory.create_batch(2)
         self.tracks = [TrackFactory(queue_order=number * 2**28) for number in range(N_TRACKS)]
         ReferenceFactory(track=self.tracks[-1], use="gold")
+        self.example = self.tracks[-2].pk
+        ReferenceFactory(track_id=self.example, use="example")
+        self.lead = LeadFactory()
         self.stored: dict[UUID, int] = {}
         self.levels: dict[tuple[int, int], list[int]] = {}
         self.skipped: set[tuple[int, int]] = set()
+        self.asked: set[tuple[int, int]] = set()
         self.sent: list[tuple] = []
         self.most_overlap = 1
         self.set_rules(overlap=1, shares=0)
@@ -61,11 +70,17 @@ class Labelling(RuleBasedStateMachine):
         before = {lease.track_id for lease in Lease.objects.filter(annotator=self.people[person])}
         leases = labelling.claim(annotator=self.people[person], rules=self.rules, n=n, dice=random.Random(seed))
         assert before <= {lease.track_id for lease in leases}
-        for lease in leases:
-            if lease.track_id not in before:
-                assert (person, lease.track_id) not in self.skipped
-                assert lease.stream == "repeat" or (person, lease.track_id) not in self.levels
-                assert lease.stream not in LIMITED_STREAMS or self.n_people(lease.track_id) < self.overlap
+        new = [lease for lease in leases if lease.track_id not in before]
+        for lease in new:
+            about = (person, lease.track_id)
+            assert (lease.stream == Stream.ASSIGNED) == (about in self.asked)
+            assert lease.stream == Stream.ASSIGNED or about not in self.skipped
+            assert lease.stream in AGAIN or about not in self.levels
+            assert lease.stream != Stream.REPEAT or about in self.levels
+            assert lease.stream not in LIMITED_STREAMS or self.n_people(lease.track_id) < self.overlap
+        if any(lease.stream != Stream.ASSIGNED for lease in new):
+            held = set(Lease.objects.values_list("track", flat=True)) | {self.example}
+            assert not [track for of, track in self.asked if of == person and track not in held]
 
     @rule(person=people, track=tracks, level=levels, number=numbers)
     def label(self, person, track, level, number):
@@ -113,6 +128,7 @@ class Labelling(RuleBasedStateMachine):
         is_held = Lease.objects.filter(annotator=self.people[person], track=pk).exists()
         if is_held or (person, pk) not in self.levels:
             self.skipped.add((person, pk))
+            self.asked.discard((person, pk))
         labelling.skip(annotator=self.people[person], track_id=pk, reason="other")
 
     @rule(person=people)
@@ -128,6 +144,12 @@ class Labelling(RuleBasedStateMachine):
 
     # ---- What happens to them
 
+    @rule(person=people, track=tracks)
+    def assign(self, person, track):
+        pk = self.tracks[track].pk
+        guidance.assign(shares=[(self.people[person], [pk])], assigned_by=self.lead)
+        self.asked.add((person, pk))
+
     @rule(person=people)
     def leases_run_out(self, person):
         Lease.objects.filter(annotator=self.people[person]).update(expires_at=timezone.now() - timedelta(seconds=1))
@@ -137,7 +159,7 @@ class Labelling(RuleBasedStateMachine):
         self.overlap = overlap
         self.most_overlap = max(overlap, self.most_overlap)
         self.rules = LabellingRules.objects.create(
-            labels_per_track=overlap, **dict.fromkeys(LabellingRules.SHARES, shares)
+            labels_per_track=overlap, repeat_after_days=0, **dict.fromkeys(LabellingRules.SHARES, shares)
         )
 
     # ---- The model
@@ -160,6 +182,7 @@ class Labelling(RuleBasedStateMachine):
         assert was_held is None or was_held.annotator_id == self.people[person].pk or store is labelling.relabel
         self.stored[submission_id] = annotation.pk
         self.levels.setdefault((person, track), []).append(level)
+        self.asked.discard((person, track))
         self.sent.append((store, person, track, level, submission_id, more))
         if store is labelling.annotate and was_held is None:
             self.skipped.discard((person, track))
@@ -201,6 +224,17 @@ class Labelling(RuleBasedStateMachine):
     def tracks_know_how_many_have_labelled_them(self):
         for track, n in Track.objects.values_list("pk", "n_annotators"):
             assert n == self.n_people(track)
+
+    @invariant()
+    def nobody_holds_or_labels_an_example(self):
+        assert not Lease.objects.filter(track=self.example).exists()
+        assert not Annotation.objects.filter(track=self.example).exists()
+
+    @invariant()
+    def what_is_asked_of_people_is_open_until_they_answer(self):
+        index = {person.pk: number for number, person in enumerate(self.people)}
+        asked = Assignment.objects.open().values_list("annotator", "track")
+        assert {(index[who], track) for who, track in asked} == self.asked
 
     @invariant()
     def skips_are_as_they_were_given(self):
