@@ -28,7 +28,7 @@ N_TRACKS = 7
 people, tracks = st.integers(0, 1), st.integers(0, N_TRACKS - 1)
 levels, numbers = st.integers(1, 10), st.integers(0, 2**32)
 # The same steps each time, so that a change of ours and not chance makes it fail.
-FIXED = settings(max_examples=16, stateful_step_count=30, deadline=None, derandomize=True, database=None)
+FIXED = settings(max_examples=30, stateful_step_count=30, deadline=None, derandomize=True, database=None)
 HEARD = labelling.Listening(listened_s=4)
 
 
