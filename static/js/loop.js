@@ -95,7 +95,7 @@ export function mountLoop(root, { position, onChange, signal }) {
     () => {
       const hadFocus = clearButton === document.activeElement;
       set(null);
-      if (hadFocus) root.querySelector("[data-loop]:not([hidden]), [data-play]").focus();
+      if (hadFocus) part("play").focus();
     },
     { signal },
   );
