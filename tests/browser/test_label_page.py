@@ -192,14 +192,15 @@ def test_gold_is_followed_by_what_leads_agree_on(open_page, annotator, server):
 def test_undo_goes_back_step_by_step_a_number_relabels_and_one_is_where_one_was(open_page, annotator, library, unheard):
     library(5)
     page = open_page(annotator, "/label/")
-    press(page, "3", "9")
+    press(page, "3", "0")
     wait_until(lambda: len(levels_of(annotator)) == 2, what="both labels")
+    assert parts(page).levels.first.evaluate("chip => chip.scrollHeight <= chip.clientHeight")  # 10 is no wider than it
     now = shown(page)
     page.locator("[data-wave]").press("End")
     at = second_of(page)
 
     page.keyboard.press("u")
-    expect(page.get_by_role("button", name="9 intense")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="10 all out")).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("u")
     expect(parts(page).back).to_contain_text("level 3")
     page.keyboard.press("Escape")
@@ -209,8 +210,8 @@ def test_undo_goes_back_step_by_step_a_number_relabels_and_one_is_where_one_was(
     page.keyboard.press("4")
 
     assert shown(page) == now
-    expect(parts(page).levels).to_have_text(["9", "4"])
-    await_levels(annotator, 3, 9, 4)
+    expect(parts(page).levels).to_have_text(["10", "4"])
+    await_levels(annotator, 3, 10, 4)
     assert Annotation.objects.order_by("pk").last().supersedes.level == 3
 
 
@@ -226,6 +227,7 @@ def test_skipping_asks_why_by_number_enter_or_touch_and_can_be_undone(open_page,
     assert shown(page) == first
     page.keyboard.press("s")
     press(page, "2")
+    expect(page.locator("#energy")).to_be_focused()  # and not "Skip", which Space would open
     page.keyboard.press("s")
     press(page, "Enter")
     page.locator("[data-skip] summary").click()
@@ -312,6 +314,7 @@ def test_without_a_network_labels_wait_here_and_the_page_goes_on_when_it_is_back
     page.keyboard.press("9")
     expect(parts(page).empty).to_have_text("No connection")
     expect(parts(page).empty).to_be_focused()
+    expect(page.get_by_role("link", name="Look again")).to_be_hidden()  # it would lead to the browser's own error page
     expect(parts(page).chip).to_have_text("2 waiting · no connection")
     page.context.set_offline(False)
 
@@ -397,6 +400,38 @@ def test_leaving_lets_go_of_the_tracks_but_not_of_one_whose_answer_waits(
     expect_console("ERR_FAILED")
 
 
+def test_a_reload_shows_the_same_track_and_the_same_comes_next(open_page, annotator, library, unheard):
+    library(12)  # in random order
+    page = open_page(annotator, "/label/")
+    wait_for_next(page)
+    first = shown(page)
+    both = set(Lease.objects.values_list("track", flat=True))
+
+    with page.expect_response("**/label/claim/"):
+        page.reload()
+    wait_for_next(page)
+
+    assert shown(page) == first
+    assert set(Lease.objects.values_list("track", flat=True)) == both
+
+
+def test_where_no_track_is_shown_none_is_heard(open_page, annotator, library, unheard):
+    library(1)
+    page = open_page(annotator, "/label/")
+    n_playing = "[...document.querySelectorAll('audio')].filter(audio => !audio.paused).length"
+    page.keyboard.press("5")
+    expect(parts(page).empty).to_have_text("All done")
+
+    page.keyboard.press("u")
+    page.wait_for_function(f"{n_playing} === 1")
+    page.keyboard.press("4")
+    expect(parts(page).empty).to_be_visible()
+    assert page.evaluate(n_playing) == 0
+    page.keyboard.press("Space")
+
+    assert page.evaluate(n_playing) == 0
+
+
 # ---- For every eye, ear and hand
 
 
@@ -439,7 +474,7 @@ def test_on_a_narrow_phone_all_is_in_reach_of_the_thumb(open_page, annotator, li
     page.get_by_role("button", name="7 driving").tap()
     page.locator("[data-refused] summary").tap()
     page.get_by_role("button", name=re.compile("^Undo")).first.tap()
-    expect(parts(page).back).to_be_visible()
+    expect(parts(page).back).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     expect_console("409")
 
@@ -471,8 +506,7 @@ def test_keeps_to_its_budget(open_page, annotator, library, agreed, unheard):
     page = open_page(annotator, "/label/")
     wait_for_next(page)  # two tracks are held, so that the page comes with both
     seen = responses_of(page)
-    with page.expect_event("load"):
-        page.evaluate("navigator.sendBeacon = () => true; location.reload()")
+    page.reload()
     weights = {"html": 0, "javascript": 0, "css": 0}
     for response in seen:
         kind = response.headers.get("content-type", "").split(";")[0].rpartition("/")[2]
@@ -480,6 +514,11 @@ def test_keeps_to_its_budget(open_page, annotator, library, agreed, unheard):
             weights[kind] += len(gzip.compress(response.body(), compresslevel=6))
     print(weights)
 
+    fetched = {response.url for response in seen if response.url.endswith(".js")}
+    named = page.locator("head [rel=modulepreload], head script").evaluate_all(
+        "all => all.map(each => each.href || each.src)"
+    )
+    assert fetched == set(named)  # so that none is found out about only when another one has come
     assert 0 < weights["html"] <= 12 * KB, weights
     assert 0 < weights["javascript"] <= 40 * KB, weights
     assert 0 < weights["css"] <= 12 * KB, weights

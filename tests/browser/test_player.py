@@ -159,6 +159,17 @@ def test_a_loop_ends_by_escape_by_its_button_by_a_seek_out_of_it_and_by_another_
     expect(loudest).to_have_attribute("aria-pressed", "false")
 
 
+def test_choosing_a_loop_moves_nothing_and_ending_it_keeps_the_focus(open_player):
+    page = open_player(track_with_audio(is_synthetic=True))
+    height = page.locator("[data-player]").bounding_box()["height"]
+
+    drag(page, "[data-loop-strip]", 0.4, 0.5)
+    assert page.locator("[data-player]").bounding_box()["height"] == height
+    page.get_by_role("button", name="Stop looping").press("Enter")
+
+    expect(page.get_by_role("button", name="Play")).to_be_focused()
+
+
 def test_a_region_is_set_by_keys_and_told_to_those_who_do_not_see_it(open_player):
     page = open_player(track_with_audio())
 
