@@ -70,11 +70,15 @@ def run(request: Request, pk: int) -> HttpResponse:
 @require_safe
 @see_runs
 def run_tracks(request: Request, pk: int) -> HttpResponse:
-    """The tracks behind a cell of the confusion matrix: labelled `true`, predicted `predicted`."""
+    """The tracks behind a cell of the confusion matrix: labelled `true`, predicted `predicted`.
+
+    Without those that whoever asks is about to label: they must not see what others or a model say.
+    """
     shown = get_object_or_404(TrainingRun, pk=pk)
     cell = {name: _level(request.GET.get(name)) for name in ("true", "predicted")}
     part = request.GET.get("part", "out_of_fold")
-    predictions = shown.predictions.held_out().filter(part=_part_of(part)).select_related("track").defer("track__peaks")
+    predictions = shown.predictions.held_out().filter(part=_part_of(part)).exclude(track__lease__annotator=request.user)
+    predictions = predictions.select_related("track").defer("track__peaks")
     if cell["true"]:
         predictions = predictions.filter(true_level=cell["true"])
     if cell["predicted"]:

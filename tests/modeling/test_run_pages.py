@@ -4,7 +4,7 @@ import pytest
 
 from modeling.models import TrainingRun
 from modeling.recipe_choices import DECISION_CHOICES, DEFAULT_RECIPE, RECIPE_CHOICES
-from tests.factories import PredictionFactory, PromotionFactory, TrainingRunFactory
+from tests.factories import LeaseFactory, PredictionFactory, PromotionFactory, TrainingRunFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -129,3 +129,13 @@ def test_a_run_that_still_waits_has_a_page_with_its_progress(as_admin):
     html = as_admin.get(f"/runs/{TrainingRun.objects.get().pk}/").content.decode()
 
     assert "waiting for a worker" in html
+
+
+def test_a_lead_sees_no_prediction_of_a_track_that_they_are_about_to_label(as_lead, lead):
+    prediction = PredictionFactory(track__title="In hand")
+    url = f"/runs/{prediction.run_id}/tracks/"
+    assert "In hand" in as_lead.get(url).content.decode()
+
+    LeaseFactory(track=prediction.track, annotator=lead)
+
+    assert "In hand" not in as_lead.get(url).content.decode()
