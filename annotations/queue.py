@@ -207,10 +207,7 @@ def second(kind: Kind) -> Tracks:
 
 def repeat(kind: Kind) -> Tracks:
     """A label of theirs that is old enough to be forgotten, from a random moment of their history on."""
-    # `current()`, in words that Postgres can count with: of a join it expects one row, and sorts them all for it.
-    is_superseded = Exists(Annotation.objects.filter(supersedes=OuterRef("pk")))
-    labels = Annotation.objects.filter(annotator=ANNOTATOR, source=Annotation.Source.LABEL, created_at__lt=UNTIL)
-    own = labels.filter(~is_superseded)
+    own = Annotation.objects.current().filter(annotator=ANNOTATOR, source=Annotation.Source.LABEL, created_at__lt=UNTIL)
     tracks = _free().filter(~_has_reference(), ~_skipped_by_them()).in_training()
     for some in (own.filter(created_at__gte=SINCE), own.filter(created_at__lt=SINCE)):
         yield _about(some, tracks, Stream.REPEAT).order_by("created_at")

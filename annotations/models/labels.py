@@ -52,7 +52,8 @@ class Lease(models.Model):
 class AnnotationQuerySet(models.QuerySet["Annotation"]):
     def current(self):
         """The newest annotation of each (track, annotator): no other row supersedes it."""
-        return self.filter(superseded_by=None)
+        # Not `superseded_by=None`: of that join Postgres expects one row, and reads all annotations for it.
+        return self.filter(~Exists(Annotation.objects.filter(supersedes=OuterRef("pk"))))
 
     def counted(self):
         """Current, and not set aside: a blind opinion counts until its reviewer decides to keep the label it differs from."""
