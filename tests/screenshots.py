@@ -29,10 +29,13 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=options.browser, args=["--no-sandbox"])
         studio = Studio(browser, options.url, options.folder)
         studio.take({"login": "/log-in/"}, session=None)
-        studio.take({"label": "/label/"}, session=studio.log_in(logins["annotator"]))
+        studio.take({"label": "/label/", "my-labels": "/label/mine/"}, session=studio.log_in(logins["annotator"]))
         lead = studio.log_in(logins["lead"])
         studio.take({"review": "/review/", "annotators": "/annotators/", "tracks": "/tracks/"}, session=lead)
         studio.take({"import": "/import/"}, session=lead)
+        studio.take({"references": "/queue/references/", "assignments": "/queue/assignments/"}, session=lead)
+        if track := studio.first_link("/tracks/", "tbody td.name a", session=lead):
+            studio.take({"track": track}, session=lead)
         if flag := studio.first_link("/review/", "[data-queue] tbody a", session=lead):
             studio.take({"review-blind": flag}, session=lead)
             studio.give_blind_opinion(flag, session=lead)
@@ -41,7 +44,7 @@ def main() -> None:
         if report := studio.first_link("/lab/", "main p a[href^='/lab/']", session=lead):
             studio.take({"lab-report": report}, session=lead)
         admin = studio.log_in(logins["admin"])
-        studio.take({"dashboard": "/dashboard/"}, session=admin)
+        studio.take({"dashboard": "/dashboard/", "rules": "/queue/rules/"}, session=admin)
         if run := studio.first_link("/dashboard/", "tbody a[href*='/runs/']", session=admin):
             cell = studio.first_link("/dashboard/", "svg.matrix a", session=admin)
             studio.take({"run": run, "run-tracks": cell or run}, session=admin)

@@ -15,6 +15,7 @@ from tests.browser.conftest import responses_of
 from tests.factories import (
     AnnotationFactory,
     AnnotatorFactory,
+    AssignmentFactory,
     DecisionFactory,
     ExperimentFactory,
     FlagFactory,
@@ -22,6 +23,8 @@ from tests.factories import (
     LeadFactory,
     PredictionFactory,
     PromotionFactory,
+    ReferenceFactory,
+    RulesFactory,
     TrackFactory,
     TrainingRunFactory,
     UploadedFileFactory,
@@ -44,6 +47,9 @@ def furnished(server, admin):
     for i, level in enumerate(LEVELS):
         AnnotationFactory(track=labelled[i % 4], annotator=people[i // 4], level=level)
     AnnotationFactory(annotator=admin, level=10)
+    ReferenceFactory(track=track_with_audio(title=f"{LONG} as agreed", artist=LONG), level=4)
+    AssignmentFactory(track=labelled[3], annotator=people[0])
+    RulesFactory(changed_by=admin)
     run = TrainingRunFactory()
     PromotionFactory(run=TrainingRunFactory(), promoted_by=admin)
     JobFactory(kind="train")
@@ -63,6 +69,11 @@ def furnished(server, admin):
     return SimpleNamespace(
         login="/log-in/",
         label="/label/",
+        mine="/label/mine/",
+        rules="/queue/rules/",
+        references="/queue/references/?q=",
+        assignments=f"/queue/assignments/?annotator={people[0].pk}",
+        track=f"/tracks/{labelled[0].pk}/",
         queue="/review/",
         blind=f"/review/{flags[0].pk}/",
         evidence=f"/review/{flags[1].pk}/",
@@ -145,7 +156,8 @@ def test_both_colour_schemes_follow_the_system(open_page, annotator, furnished):
 @pytest.mark.parametrize(
     "names",
     [
-        ("login", "label", "queue", "missing"),
+        ("login", "label", "mine", "queue", "missing"),
+        ("rules", "references", "assignments", "track"),
         ("blind", "evidence", "annotators"),
         ("library", "imports", "upload"),
         ("dashboard", "run", "tracks"),
@@ -201,6 +213,13 @@ def weigh(page: Page, path: str) -> dict[str, int]:
     [
         ("label", 12, 40, 12),
         ("queue", 20, 25, 8),
+        # htmx and the player, as parts of the page are swapped and a track is heard: each weighs some 14.
+        ("blind", 20, 32, 8),
+        ("mine", 20, 25, 8),
+        ("rules", 20, 25, 8),
+        ("references", 20, 25, 8),
+        ("assignments", 20, 25, 8),
+        ("track", 20, 25, 8),
         ("annotators", 20, 25, 8),
         ("imports", 20, 30, 8),
         ("dashboard", 20, 25, 8),
