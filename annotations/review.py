@@ -36,7 +36,7 @@ def review_queue(request: Request) -> HttpResponse:
     state = request.GET.get("state", "open")
     state = state if state in states else "open"
     shown = states[state]
-    if query := request.GET.get("q", "").strip():
+    if query := request.GET.get("q", "").replace("\0", "").strip():
         shown = _search(shown, query)
     shown = shown.for_queue().prefetch_related("decisions__decided_by")
     page = Paginator(shown, PAGE_SIZE).get_page(request.GET.get("page"))

@@ -70,7 +70,7 @@ def take_list(request: Request) -> HttpResponse:
 
 def _take(request: Request, name: str) -> HttpResponse:
     try:
-        n_tracks = guidance.take_list(proposed_by=request.user, name=name)
+        n_tracks = guidance.take_list(proposed_by=request.user, name=name.replace("\0", ""))
     except guidance.NotDone as refusal:
         return _rules_page(request, problem=str(refusal), status=409)
     messages.success(request, f"The list is in place: {n_tracks:,} tracks.")

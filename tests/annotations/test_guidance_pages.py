@@ -443,3 +443,25 @@ def test_a_track_takes_the_same_number_of_queries_for_any_number_of_labels(as_le
 
     with django_assert_max_num_queries(12):
         as_lead.get(f"/tracks/{track.pk}/")
+
+
+@pytest.mark.parametrize(
+    ("method", "url"),
+    [
+        ("get", "/review/?q=a%00"),
+        ("get", "/tracks/?q=a%00&state=%00"),
+        ("get", "/label/mine/?q=a%00"),
+        ("get", "/label/compare/?level=%00"),
+        ("get", "/queue/references/?q=a%00"),
+        ("get", "/queue/assignments/?annotator=%00&track=%00"),
+        ("post", "/queue/list/take/"),
+        ("post", "/queue/references/withdraw/"),
+        ("post", "/label/skip/"),
+        ("post", "/label/answer/"),
+    ],
+)
+def test_no_database_is_asked_for_a_character_that_postgres_does_not_have(method, url, as_admin, admin):
+    sent = dict.fromkeys(["track", "use", "track_id", "reason", "submission_id", "level"], "\0")
+    sent["proposal"] = f"proposal {admin.pk}.\0"
+
+    assert getattr(as_admin, method)(url, sent if method == "post" else {}).status_code < 500
