@@ -244,7 +244,7 @@ function undo() {
 }
 
 function revisit(entry) {
-  if (!shown?.entry) left = shown && { ...shown, before: heard(), at: time() };
+  if (!shown?.entry) left = shown && { ...shown, before: heard(), at: player.time };
   const task = { ...entry.sound, ...held.task(entry.sound.track) };
   moveTo({ task, firstHeard: null, before: 0, entry });
   clearWarning();
@@ -263,10 +263,6 @@ function comeBack() {
   }
   left = null;
   present();
-}
-
-function time() {
-  return [...part("player").querySelectorAll("audio")].find((audio) => player.owns(audio)).currentTime;
 }
 
 // ---- Keys, buttons and switches

@@ -7,8 +7,6 @@
 import { post } from "./post.js";
 import { openStore } from "./store.js";
 
-export { post };
-
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
 
