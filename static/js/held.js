@@ -1,5 +1,6 @@
 /** The tracks that this person holds: the one to hear and the one that is loaded ahead. Asks for more, and says that somebody listens. */
 
+import { watchOtherTabs } from "./other-tabs.js";
 import { post } from "./post.js";
 
 const HEARTBEAT_MS = 60_000;
@@ -8,10 +9,12 @@ const LONGEST_WAIT_MS = 30_000;
 
 /**
  * @param {object} options
+ * @param {number} options.annotator
  * @param {object[]} options.tasks  what the page came with
  * @param {() => void} options.onChange  after each word of the server, and when none came
  */
-export function holdTracks({ tasks, onChange }) {
+export function holdTracks({ annotator, tasks, onChange }) {
+  const isOpenElsewhere = watchOtherTabs(`energyapp-label-${annotator}`);
   const known = new Map(tasks.map((task) => [task.track, task]));
   const answered = new Set(); // the server may still think them held
   const settled = new Set(); // of these, those that the server has dealt with
@@ -93,9 +96,9 @@ export function holdTracks({ tasks, onChange }) {
     return trouble ?? (isAsking || answered.size ? "asking" : "done");
   }
 
-  /** Lets go of what nobody is going to hear, in the moment in which the page is left. */
+  /** Lets go of what nobody is going to hear, in the moment in which the page is left. Another tab shows the same tracks. */
   function release() {
-    if (comesAgain) return;
+    if (comesAgain || isOpenElsewhere()) return;
     const form = new FormData();
     form.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
     for (const { track } of toHear()) form.append("track_id", track);

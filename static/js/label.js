@@ -40,7 +40,7 @@ let sending = null; // what stands against sending answers
 let left = null; // what was shown when somebody went back, and where in it they were
 
 const care = careFor(root, start);
-const held = holdTracks({ tasks: start.tasks, onChange: present });
+const held = holdTracks({ annotator: start.annotator, tasks: start.tasks, onChange: present });
 const recent = listRecent(part("recent"), { said: start.recent, onUndo: revisit });
 const sound = exampleSound({ onChange: (example) => showExample(root, example) });
 const examples = offerExamples(root, { examples: start.examples, sound });

@@ -400,6 +400,25 @@ def test_leaving_lets_go_of_the_tracks_but_not_of_one_whose_answer_waits(
     expect_console("ERR_FAILED")
 
 
+def test_a_second_tab_that_is_left_takes_no_track_from_the_first_and_the_last_lets_go(
+    open_page, annotator, library, unheard
+):
+    library(4)
+    page = open_page(annotator, "/label/")
+    wait_for_next(page)
+    both = set(Lease.objects.values_list("track", flat=True))
+    second = page.context.new_page()
+    second.goto("/label/")
+    wait_for_next(second)
+
+    second.goto("/label/mine/")
+    page.evaluate("fetch('/token/')")  # after whatever the other tab has sent
+    assert set(Lease.objects.values_list("track", flat=True)) == both
+
+    page.goto("/label/mine/")
+    wait_until(lambda: not Lease.objects.exists(), what="no lease")
+
+
 def test_a_reload_shows_the_same_track_and_the_same_comes_next(open_page, annotator, library, unheard):
     library(12)  # in random order
     page = open_page(annotator, "/label/")
