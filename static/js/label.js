@@ -206,14 +206,14 @@ function hideAnswered(items) {
   }
 }
 
-function onSaved({ kind, track_id: track, level }, reply) {
+function onSaved({ kind, track_id: track, level, made_at: madeAt }, reply) {
   if (kind === "comparison") return;
   const { annotation, agreed_level: agreed } = reply;
   if (kind !== "relabel") answeredElsewhere(track);
   if (kind !== "skip") say(`Level ${level} saved`);
   if (!annotation) return;
   // Not listed: it was given before a reload, or in another tab.
-  const entry = recent.of(track) ?? recent.add({ sound: annotation, level, name: annotation.title });
+  const entry = recent.of(track) ?? recent.add({ at: Date.parse(madeAt), sound: annotation, level, name: annotation.title });
   recent.update(entry, { name: annotation.title, artist: annotation.artist });
   if (kind === "label") recent.update(entry, { note: agreed ? `leads agree on ${agreed}` : "" });
   if (agreed) say(`Leads agree on ${agreed}`);

@@ -5,6 +5,7 @@ const N_RECENT = 10;
 /**
  * @typedef {object} Entry
  * @property {object} sound  what the player needs
+ * @property {number} at  when it was answered (ms since 1970)
  * @property {number | null} level  null: skipped
  * @property {string} name  the title, or what stands for it before it may be shown
  * @property {string} [artist]
@@ -21,12 +22,16 @@ export function listRecent(list, { said, onUndo }) {
   const entries = [];
   const nodes = new Map();
 
-  function add(entry) {
+  /** What was answered in another tab is heard of later than it was: it goes below what was answered here since. */
+  function add({ at = Date.now(), ...answer }) {
+    const entry = { at, ...answer };
+    const newer = entries.filter((each) => each.at > at);
     const node = document.querySelector("#recent-answer").content.firstElementChild.cloneNode(true);
     node.querySelector("button").addEventListener("click", () => onUndo(entry));
-    entries.unshift(entry);
+    if (newer.length) nodes.get(newer.at(-1)).after(node);
+    else list.prepend(node);
+    entries.splice(newer.length, 0, entry);
     nodes.set(entry, node);
-    list.prepend(node);
     update(entry);
     entries.slice(N_RECENT).forEach(remove);
     return entry;
@@ -55,7 +60,7 @@ export function listRecent(list, { said, onUndo }) {
 
   list.replaceChildren();
   for (const each of [...said].reverse()) {
-    add({ sound: each, level: each.level, name: each.title, artist: each.artist });
+    add({ at: 0, sound: each, level: each.level, name: each.title, artist: each.artist });
   }
   return {
     add,

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, Response
 
 from tests.audio_files import track_with_audio
+from tests.factories import ReferenceFactory, RulesFactory
 
 
 @pytest.fixture
@@ -50,3 +51,18 @@ def page_loads(page: Page) -> list[str]:
     seen: list[str] = []
     page.on("load", lambda loaded: seen.append(loaded.url))
     return seen
+
+
+@pytest.fixture
+def unheard(server):
+    """Tracks may be labelled without having been heard."""
+    return RulesFactory(min_listened_s=0)
+
+
+@pytest.fixture
+def agreed(server):
+    """Examples of levels 4, 6 and 8."""
+    return {
+        level: ReferenceFactory(track=track_with_audio(title=f"Agreed {level}"), level=level).track
+        for level in (4, 6, 8)
+    }

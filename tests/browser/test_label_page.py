@@ -3,16 +3,16 @@
 import gzip
 import random
 import re
-from types import SimpleNamespace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.sessions.models import Session
 from playwright.sync_api import expect
 
-from annotations.models import Annotation, Comparison, Lease, Skip, Track
+from annotations.models import Annotation, Lease, Track
 from tests.audio_files import track_with_audio
 from tests.browser.conftest import responses_of
+from tests.browser.label_page import IN_SYNC, await_levels, parts, press, second_of, shown, wait_for_next
 from tests.browser.people import log_in, with_password
 from tests.factories import AnnotationFactory, AnnotatorFactory, LeaseFactory, ReferenceFactory, RulesFactory
 from tests.processes import wait_until
@@ -20,66 +20,6 @@ from tests.processes import wait_until
 pytestmark = pytest.mark.browser
 
 KB = 1024
-IN_SYNC = "Saved · all labels in sync"
-
-
-@pytest.fixture
-def unheard(server):
-    """Tracks may be labelled without having been heard."""
-    return RulesFactory(min_listened_s=0)
-
-
-@pytest.fixture
-def agreed(server):
-    """Examples of levels 4, 6 and 8."""
-    return {
-        level: ReferenceFactory(track=track_with_audio(title=f"Agreed {level}"), level=level).track
-        for level in (4, 6, 8)
-    }
-
-
-def parts(page):
-    part = page.locator
-    return SimpleNamespace(
-        track=part("form[data-level-form] input[name=track_id]"),
-        chip=part("[data-chip]"),
-        recent=part("[data-recent] li"),
-        levels=part("[data-recent] .level"),
-        said=part("[data-say]"),
-        message=part("[data-level-form] [data-message]"),
-        skip=part("[data-skip] form"),
-        back=part("[data-back]"),
-        empty=part("[data-empty] h2"),
-    )
-
-
-def shown(page):
-    return int(parts(page).track.input_value())
-
-
-def wait_for_next(page):
-    """Until the track after this one has been fetched ahead."""
-    expect(page.locator("[data-player] audio[src]")).to_have_count(2)
-
-
-def press(page, *keys):
-    """Each moves on to another track."""
-    for key in keys:
-        before = parts(page).track.input_value()
-        page.keyboard.press(key)
-        expect(parts(page).track).not_to_have_value(before)
-
-
-def levels_of(annotator):
-    return list(Annotation.objects.filter(annotator=annotator).order_by("pk").values_list("level", flat=True))
-
-
-def await_levels(annotator, *expected):
-    wait_until(lambda: levels_of(annotator) == list(expected), what=f"the labels {expected}")
-
-
-def second_of(page):
-    return page.evaluate("Math.max(...[...document.querySelectorAll('[data-player] audio')].map(a => a.currentTime))")
 
 
 # ---- In one's own time
@@ -184,119 +124,6 @@ def test_gold_is_followed_by_what_leads_agree_on(open_page, annotator, server):
 
     expect(parts(page).recent).to_contain_text([re.compile("Touchstone .*leads agree on 7")])
     expect(parts(page).said).to_contain_text("Level 5 saved")
-
-
-# ---- Second thoughts
-
-
-def test_undo_goes_back_step_by_step_a_number_relabels_and_one_is_where_one_was(open_page, annotator, library, unheard):
-    library(5)
-    page = open_page(annotator, "/label/")
-    press(page, "3", "0")
-    wait_until(lambda: len(levels_of(annotator)) == 2, what="both labels")
-    assert parts(page).levels.first.evaluate("chip => chip.scrollHeight <= chip.clientHeight")  # 10 is no wider than it
-    now = shown(page)
-    page.locator("[data-wave]").press("End")
-    at = second_of(page)
-
-    page.keyboard.press("u")
-    expect(page.get_by_role("button", name="10 all out")).to_have_attribute("aria-pressed", "true")
-    page.keyboard.press("u")
-    expect(parts(page).back).to_contain_text("level 3")
-    page.keyboard.press("Escape")
-    assert shown(page) == now
-    assert second_of(page) == pytest.approx(at, abs=1)
-    page.get_by_role("button", name="Undo level 3").click()
-    page.keyboard.press("4")
-
-    assert shown(page) == now
-    expect(parts(page).levels).to_have_text(["10", "4"])
-    await_levels(annotator, 3, 10, 4)
-    assert Annotation.objects.order_by("pk").last().supersedes.level == 3
-
-
-def test_skipping_asks_why_by_number_enter_or_touch_and_can_be_undone(open_page, annotator, library, unheard):
-    library(5)
-    page = open_page(annotator, "/label/")
-    first = shown(page)
-
-    page.keyboard.press("s")
-    expect(page.get_by_role("button", name="I cannot judge it")).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(parts(page).skip).to_be_hidden()
-    assert shown(page) == first
-    page.keyboard.press("s")
-    press(page, "2")
-    expect(page.locator("#energy")).to_be_focused()  # and not "Skip", which Space would open
-    page.keyboard.press("s")
-    press(page, "Enter")
-    page.locator("[data-skip] summary").click()
-    page.get_by_role("button", name="The sound is too poor").click()
-    wait_until(lambda: Skip.objects.count() == 3, what="three skips")
-    assert list(Skip.objects.order_by("pk").values_list("reason", flat=True)) == [
-        "not music",
-        "cannot judge",
-        "poor sound",
-    ]
-
-    for _ in range(3):
-        page.keyboard.press("u")
-    assert shown(page) == first
-    page.keyboard.press("6")
-    await_levels(annotator, 6)
-    assert Annotation.objects.get().track_id == first
-    expect(parts(page).levels).to_have_text(["–", "–", "6"])
-
-
-# ---- Help for the unsure
-
-
-def test_shift_and_a_number_play_an_example_and_the_same_again_ends_it(open_page, annotator, library, agreed, unheard):
-    library(2)
-    page = open_page(annotator, "/label/")
-    page.keyboard.press("Space")
-    playing = page.locator("[data-example-playing]")
-
-    page.keyboard.press("Shift+Digit6")
-    expect(playing).to_contain_text("Example of level 6: Agreed 6")
-    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()  # two sounds at once are none
-    page.keyboard.press("Shift+Digit6")
-    expect(playing).to_be_hidden()
-    page.get_by_role("button", name="Hear an example of level 8").click()
-    expect(playing).to_contain_text("Agreed 8")
-    page.keyboard.press("Shift+Digit1")
-    expect(parts(page).said).to_contain_text("no example of level 1")
-    assert levels_of(annotator) == []
-
-
-def test_comparing_says_where_the_answers_place_the_track_and_stores_them(
-    open_page, annotator, library, agreed, unheard
-):
-    library(2)
-    page = open_page(annotator, "/label/")
-    first = shown(page)
-    wait_for_next(page)
-    says = page.locator("[data-compare-says]")
-
-    page.keyboard.press("c")
-    expect(says).to_contain_text("Near which level?")
-    page.keyboard.press("6")
-    rows = page.locator("[data-compare-list] li")
-    expect(rows).to_have_count(3)
-    expect(rows.nth(0).get_by_role("button", name="Play Agreed 4")).to_be_focused()
-    rows.nth(1).get_by_role("button", name="Play Agreed 6").click()
-    expect(page.locator("[data-example-playing]")).to_contain_text("Agreed 6")
-    rows.nth(1).get_by_role("button", name="stronger").click()
-    expect(says).to_have_text("Stronger than 6: that would be 7 or more.")
-    rows.nth(2).get_by_role("button", name="calmer").click()
-    expect(says).to_have_text("Stronger than 6, calmer than 8: that would be 7.")
-
-    wait_until(lambda: Comparison.objects.count() == 2, what="both comparisons")
-    page.keyboard.press("7")
-    expect(page.locator("[data-compare-list] li")).to_have_count(0)
-    stored = set(Comparison.objects.values_list("track", "other", "answer"))
-    assert stored == {(first, agreed[6].pk, "stronger"), (first, agreed[8].pk, "calmer")}
-    expect(page.locator("#energy")).to_be_focused()
 
 
 # ---- When something breaks

@@ -331,6 +331,7 @@ def test_of_two_tabs_one_sends_and_both_hear_of_it(label_page):
 
     for tab in tabs:
         expect(tab.state).to_have_text(SAVED)
+        expect(tab.page.locator("ul[data-recent] .level")).to_have_text([*"5937"])  # the newest first
     wait_until(lambda: len(labels()) == len(given), what="all labels")
     assert sorted(labels()) == sorted(given)
     assert len({track for track, _ in given}) == len(sent) == 4
