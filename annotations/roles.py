@@ -5,6 +5,7 @@ ANNOTATOR, LEAD, ADMIN = "annotator", "lead", "admin"
 _LABEL = ["annotations.add_annotation"]
 _REVIEW = ["annotations.add_decision", "annotations.view_flag", "modeling.view_trainingrun", "jobs.follow_job"]
 _GUIDE = ["annotations.add_assignment", "annotations.add_reference"]
+_RULE_REVIEW = ["annotations.add_reviewrules", "annotations.add_annotatorexclusion"]
 _RULE = ["annotations.add_labellingrules"]
 _IMPORT = ["intake.add_upload"]
 _EXPERIMENT = ["modeling.view_experiment", "modeling.add_experiment"]
@@ -12,8 +13,8 @@ _TRAIN = ["modeling.add_trainingrun", "modeling.add_promotion"]
 
 ROLE_PERMISSIONS: dict[str, list[str]] = {
     ANNOTATOR: _LABEL,
-    LEAD: _LABEL + _REVIEW + _GUIDE + _IMPORT + _EXPERIMENT,
-    ADMIN: _LABEL + _REVIEW + _GUIDE + _RULE + _IMPORT + _EXPERIMENT + _TRAIN,
+    LEAD: _LABEL + _REVIEW + _GUIDE + _RULE_REVIEW + _IMPORT + _EXPERIMENT,
+    ADMIN: _LABEL + _REVIEW + _GUIDE + _RULE_REVIEW + _RULE + _IMPORT + _EXPERIMENT + _TRAIN,
 }
 
 

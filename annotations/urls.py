@@ -1,7 +1,8 @@
 from django.urls import path
 
-from annotations import label_views, library, own_labels, review, views
+from annotations import label_views, library, own_labels, views
 from annotations.guiding import assignments, references, rules
+from annotations.review import views as review
 
 urlpatterns = [
     path("", views.home, name="home"),

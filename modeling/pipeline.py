@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 import energyapp
-from annotations.services import raise_flags
+from annotations.review.flags import raise_flags
 from energyapp.jobs.claims import Claim, JobRefused, NotClaimed
 from modeling.core import artifacts
 from modeling.core.dataset import evaluation_slice

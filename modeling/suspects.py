@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from annotations.models import MAX_LEVEL, MIN_LEVEL, Decision, Flag
-from annotations.services import Accusation
+from annotations.review.flags import Accusation
 from modeling.core.decisions import round_to_level
 from modeling.core.evaluation import Evaluation
 from modeling.core.mislabels import suspicion_details
@@ -34,7 +34,9 @@ def find_suspects(data: TrainingData, evaluation: Evaluation, *, share: float, s
     share : float in (0, 1]
         Of the development annotations, how many to flag for their distance from the model.
     """
-    decided = Decision.objects.newest().filter(verdict=Decision.Verdict.KEEP).values_list("flag__annotation", flat=True)
+    decided = (
+        Decision.objects.standing().filter(verdict=Decision.Verdict.KEEP).values_list("flag__annotation", flat=True)
+    )
     settled = evaluation.in_slice | np.isin(data.track_ids, list(data.settled))
     kept = np.isin([annotation.pk for annotation in data.annotations], list(decided))
     candidates = np.flatnonzero(~settled[data.annotation_row] & ~kept)

@@ -5,6 +5,7 @@ from annotations.models.flags import Decision, DecisionQuerySet, Flag, FlagQuery
 from annotations.models.guidance import Assignment, Comparison, LabellingRules, RankedTrack, Reference
 from annotations.models.labels import LIMITED_STREAMS, Annotation, AnnotationQuerySet, Lease, Skip, Stream
 from annotations.models.people import User
+from annotations.models.reviewing import AnnotatorExclusion, AnnotatorReport, ReviewRules
 from annotations.models.tracks import Genre, Track, TrackQuerySet, random_order
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "MIN_LEVEL",
     "Annotation",
     "AnnotationQuerySet",
+    "AnnotatorExclusion",
+    "AnnotatorReport",
     "AppendOnly",
     "AppendOnlyViolation",
     "Assignment",
@@ -27,6 +30,7 @@ __all__ = [
     "Lease",
     "RankedTrack",
     "Reference",
+    "ReviewRules",
     "Skip",
     "Stream",
     "Track",

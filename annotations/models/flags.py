@@ -16,25 +16,31 @@ class FlagQuerySet(models.QuerySet["Flag"]):
 
     def awaiting_second_opinion(self):
         # As `_with_state` has it, but of each flag that waits: these are few, and asked for whenever a track is handed out.
-        newest = Decision.objects.newest()
-        kept = newest.filter(verdict=Decision.Verdict.KEEP, flag__annotation=OuterRef("annotation"))
-        ruled = newest.filter(verdict__in=RULED, flag__annotation__track=OuterRef("annotation__track"))
+        standing = Decision.objects.standing()
+        dropped = standing.filter(verdict=Decision.Verdict.DROP, flag__annotation=OuterRef("annotation"))
+        ruled = standing.filter(verdict__in=RULED, flag__annotation__track=OuterRef("annotation__track"))
         relabelled = Annotation.objects.filter(supersedes=OuterRef("annotation"))
-        return self.filter(~Exists(kept), ~Exists(ruled), ~Exists(relabelled), annotation__in=_waiting())
+        return self.filter(~Exists(dropped), ~Exists(ruled), ~Exists(relabelled), annotation__in=_waiting())
 
     def resolved(self):
         return self._with_state().filter(is_settled=True)
 
     def _with_state(self):
-        """Settled: the label was kept, the track's level was changed or the track excluded, or the annotator relabelled it."""
-        newest = Decision.objects.newest()
+        """Settled: the label was kept and nothing much stronger was found against it since, or it was dropped; the
+        track's level was changed or the track excluded; or the annotator relabelled it."""
+        standing = Decision.objects.standing()
         # By `in`, as above: decisions are few. One subquery that joins both ways takes seconds on 3,000 flags.
-        kept = newest.filter(verdict=Decision.Verdict.KEEP)
-        ruled = newest.filter(verdict__in=RULED)
+        kept = standing.filter(
+            Q(suspicion=None) | Q(suspicion__gte=OuterRef("suspicion") - NEW_EVIDENCE),
+            verdict=Decision.Verdict.KEEP,
+        )
+        dropped = standing.filter(verdict=Decision.Verdict.DROP)
+        ruled = standing.filter(verdict__in=RULED)
         relabelled = Annotation.objects.filter(supersedes=OuterRef("annotation"))
         return self.alias(
             is_settled=Case(
                 When(annotation__in=kept.values("flag__annotation"), then=True),
+                When(annotation__in=dropped.values("flag__annotation"), then=True),
                 When(annotation__track__in=ruled.values("flag__annotation__track"), then=True),
                 When(Exists(relabelled), then=True),
                 default=False,
@@ -57,7 +63,11 @@ class FlagQuerySet(models.QuerySet["Flag"]):
 
 def _waiting():
     """Annotations that somebody wants another label beside."""
-    return Decision.objects.newest().unanswered().values("flag__annotation")
+    return Decision.objects.standing().unanswered().values("flag__annotation")
+
+
+# A label that was kept is shown again once a reason against it is that much stronger than any was then, in levels.
+NEW_EVIDENCE = 1.0
 
 
 class Flag(models.Model):
@@ -65,7 +75,11 @@ class Flag(models.Model):
 
     class Reason(models.TextChoices):
         MODEL_ERROR = "model error", "Model disagrees"
+        NEIGHBOURS = "neighbours", "Far from neighbours"
         DISAGREEMENT = "disagreement", "Annotators disagree"
+        GOLD_MISSED = "gold missed", "Gold missed"
+        TOO_FAST = "too fast", "Answered too fast"
+        DRIFT = "drift", "Annotator changed"
 
     annotation = models.ForeignKey(Annotation, models.PROTECT, related_name="flags")
     reason = models.CharField(max_length=12, choices=Reason)
@@ -81,7 +95,12 @@ class Flag(models.Model):
         constraints = [
             models.UniqueConstraint(name="flag_one_per_annotation_and_reason", fields=["annotation", "reason"]),
             models.CheckConstraint(name="flag_suspicion_not_negative", condition=Q(suspicion__gte=0)),
-            models.CheckConstraint(name="flag_reason_known", condition=Q(reason__in=["model error", "disagreement"])),
+            models.CheckConstraint(
+                name="flag_reason_known",
+                condition=Q(
+                    reason__in=["model error", "neighbours", "disagreement", "gold missed", "too fast", "drift"]
+                ),
+            ),
         ]
         indexes = [models.Index(name="flag_most_suspicious_first", fields=["-suspicion", "id"])]
 
@@ -90,10 +109,14 @@ class Flag(models.Model):
 
 
 class DecisionQuerySet(models.QuerySet["Decision"]):
-    def newest(self):
-        """The newest decision of each flag: what holds now."""
-        later = Decision.objects.filter(flag=OuterRef("flag"), pk__gt=OuterRef("pk"))
-        return self.filter(~Exists(later))
+    def standing(self):
+        """What holds now of each annotation: the newest decision about any of its flags that nobody has undone."""
+        later = Decision.objects.filter(
+            ~Exists(_undone()),
+            flag__annotation=OuterRef("flag__annotation"),
+            pk__gt=OuterRef("pk"),
+        ).exclude(verdict=Decision.Verdict.UNDO)
+        return self.exclude(verdict=Decision.Verdict.UNDO).filter(~Exists(_undone()), ~Exists(later))
 
     def unanswered(self):
         """Requests for another label that nobody has answered since."""
@@ -104,25 +127,41 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
 
     def levels_of_tracks(self) -> dict[int, int]:
         """Track id -> the level that a lead has set; of several, the newest."""
-        changes = self.newest().filter(verdict=Decision.Verdict.CHANGE).order_by("pk")
+        changes = self.standing().filter(verdict=Decision.Verdict.CHANGE).order_by("pk")
         return dict(changes.values_list("flag__annotation__track", "level"))
 
 
+def _undone():
+    return Decision.objects.filter(undoes=OuterRef("pk"))
+
+
 class Decision(AppendOnly):
-    """What a lead decided about a flag, after listening. Append-only; the newest of a flag holds."""
+    """What a lead decided about a flag, after listening. Append-only; the newest about a label holds, unless it was undone."""
 
     class Verdict(models.TextChoices):
         KEEP = "keep", "kept"
         CHANGE = "change", "changed"
         ASK_ANOTHER = "ask another", "asked for another label"
         EXCLUDE = "exclude", "track excluded from training"
+        DROP = "drop label", "label excluded"
+        UNDO = "undo", "undone"
 
     flag = models.ForeignKey(Flag, models.PROTECT, related_name="decisions")
     decided_by = models.ForeignKey(User, models.PROTECT, related_name="decisions")
-    blind_level = models.PositiveSmallIntegerField(help_text="What the lead heard before seeing any evidence.")
+    blind_level = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="What the lead heard before seeing any evidence; none where nothing had to be heard.",
+    )
     verdict = models.CharField(max_length=11, choices=Verdict)
     level = models.PositiveSmallIntegerField(null=True, blank=True)
+    undoes = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="undone_by")
     note = models.CharField(max_length=500, blank=True)
+    suspicion = models.FloatField(
+        null=True, blank=True, help_text="The largest of the label's flags when it was decided, in levels."
+    )
+    level_before = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The track's, as it was shown.")
+    level_after = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = DecisionQuerySet.as_manager()
@@ -137,10 +176,19 @@ class Decision(AppendOnly):
             ),
             models.CheckConstraint(
                 name="decision_blind_level_in_scale",
-                condition=Q(blind_level__gte=MIN_LEVEL, blind_level__lte=MAX_LEVEL),
+                condition=Q(blind_level__isnull=True) | Q(blind_level__gte=MIN_LEVEL, blind_level__lte=MAX_LEVEL),
             ),
             models.CheckConstraint(
-                name="decision_verdict_known", condition=Q(verdict__in=["keep", "change", "ask another", "exclude"])
+                name="decision_heard_before_the_label_falls",
+                condition=Q(blind_level__isnull=False) | Q(verdict__in=["keep", "ask another", "undo"]),
+            ),
+            models.CheckConstraint(
+                name="decision_undo_says_what",
+                condition=Q(verdict="undo", undoes__isnull=False) | ~Q(verdict="undo") & Q(undoes__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="decision_verdict_known",
+                condition=Q(verdict__in=["keep", "change", "ask another", "exclude", "drop label", "undo"]),
             ),
         ]
 

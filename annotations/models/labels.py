@@ -56,17 +56,27 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         return self.filter(~Exists(Annotation.objects.filter(supersedes=OuterRef("pk"))))
 
     def counted(self):
-        """Current, and not set aside: a blind opinion counts until its reviewer decides to keep the label it differs from."""
+        """Current, and not set aside: a lead has not dropped it, and a blind opinion counts until its reviewer decides to
+        keep the label it differs from."""
         from annotations.models.flags import Decision  # which knows annotations: a cycle at the top of the module
 
-        set_aside = Decision.objects.newest().filter(
+        standing = Decision.objects.standing()
+        dropped = standing.filter(verdict=Decision.Verdict.DROP).values("flag__annotation")
+        set_aside = standing.filter(
             verdict=Decision.Verdict.KEEP, decided_by=OuterRef("annotator"), flag__annotation__track=OuterRef("track")
         )
-        return self.current().filter(~Q(source=Annotation.Source.REVIEW) | ~Exists(set_aside))
+        return self.current().exclude(pk__in=dropped).filter(~Q(source=Annotation.Source.REVIEW) | ~Exists(set_aside))
 
     def for_training(self):
-        """What a model may learn from: counted labels of tracks that no lead has excluded, with their annotators."""
-        return self.counted().filter(track__in=Track.objects.in_training()).select_related("annotator")
+        """What a model may learn from: counted labels of tracks, and by annotators, that no lead has excluded."""
+        from annotations.models.reviewing import AnnotatorExclusion  # which knows people: as above
+
+        return (
+            self.counted()
+            .filter(track__in=Track.objects.in_training())
+            .exclude(annotator__in=AnnotatorExclusion.objects.excluded())
+            .select_related("annotator")
+        )
 
 
 class Annotation(AppendOnly):

@@ -37,12 +37,12 @@ class TrackQuerySet(models.QuerySet["Track"]):
         from annotations.models.flags import Decision  # which knows tracks: a cycle at the top of the module
 
         # By `in`, here and below: few tracks have a decision, and a query that asks for each track's takes minutes on 50,000.
-        changed_later = Decision.objects.newest().filter(
+        changed_later = Decision.objects.standing().filter(
             verdict=Decision.Verdict.CHANGE,
             flag__annotation__track=OuterRef("flag__annotation__track"),
             pk__gt=OuterRef("pk"),
         )
-        excluded = Decision.objects.newest().filter(~Exists(changed_later), verdict=Decision.Verdict.EXCLUDE)
+        excluded = Decision.objects.standing().filter(~Exists(changed_later), verdict=Decision.Verdict.EXCLUDE)
         return self.exclude(pk__in=excluded.values("flag__annotation__track"))
 
     def in_evaluation_slice(self):

@@ -12,10 +12,12 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from annotations import labelling, services
+from annotations import labelling
 from annotations.intake.csv_import import import_tracks
 from annotations.intake.csv_rows import RefusedRows
 from annotations.models import Annotation, Decision, Flag, LabellingRules, Lease, RankedTrack, Track, User
+from annotations.review import decisions
+from annotations.review.flags import Accusation, raise_flags
 from energyapp.jobs.models import Job
 from modeling import feature_queue
 from modeling import services as modeling
@@ -186,7 +188,7 @@ def test_a_lead_who_labels_and_reviews_the_same_track_at_once_has_one_label_of_i
 
         outcomes = at_once(
             [
-                partial(services.give_blind_opinion, reviewer=lead, **about),
+                partial(decisions.give_blind_opinion, reviewer=lead, **about),
                 partial(
                     labelling.annotate,
                     annotator=lead,
@@ -262,8 +264,8 @@ def test_of_two_leads_who_decide_at_once_both_are_heard_and_one_decides():
     leads = LeadFactory.create_batch(2)
 
     def review(reviewer: User, level: int) -> Decision:
-        services.give_blind_opinion(reviewer=reviewer, track=flag.annotation.track, level=level, submission_id=uuid4())
-        return services.decide(reviewer=reviewer, flag=flag, verdict=Decision.Verdict.CHANGE, level=level)
+        decisions.give_blind_opinion(reviewer=reviewer, track=flag.annotation.track, level=level, submission_id=uuid4())
+        return decisions.decide(reviewer=reviewer, flag=flag, verdict=Decision.Verdict.CHANGE, level=level)
 
     outcomes = at_once([partial(review, leads[0], 8), partial(review, leads[1], 9)])
 
@@ -276,7 +278,7 @@ def test_of_two_leads_who_decide_at_once_both_are_heard_and_one_decides():
 def test_a_blind_opinion_sent_eight_times_is_one_label():
     flag, lead = FlagFactory(), LeadFactory()
     opinion = partial(
-        services.give_blind_opinion,
+        decisions.give_blind_opinion,
         reviewer=lead,
         track=flag.annotation.track,
         level=8,
@@ -289,9 +291,9 @@ def test_a_blind_opinion_sent_eight_times_is_one_label():
 
 def test_a_flag_that_is_raised_again_keeps_its_address():
     flag = FlagFactory(suspicion=3)
-    again = services.Accusation(flag.annotation_id, Flag.Reason.MODEL_ERROR, 8.5, 4.0, {"bias": 0.1})
+    again = Accusation(flag.annotation_id, Flag.Reason.MODEL_ERROR, 8.5, 4.0, {"bias": 0.1})
 
-    services.raise_flags([again], source="run 2")
+    raise_flags([again], source="run 2")
 
     kept = Flag.objects.get()
     assert (kept.pk, kept.suspicion, kept.source, kept.evidence) == (flag.pk, 4.0, "run 2", {"bias": 0.1})
@@ -299,10 +301,10 @@ def test_a_flag_that_is_raised_again_keeps_its_address():
 
 def test_a_decision_on_a_flag_that_was_just_withdrawn_says_so():
     flag, lead = FlagFactory(), LeadFactory()
-    services.raise_flags([], source="run 2")
+    raise_flags([], source="run 2")
 
-    with pytest.raises(services.FlagGone, match="no longer doubts"):
-        services.decide(reviewer=lead, flag=flag, verdict=Decision.Verdict.KEEP)
+    with pytest.raises(decisions.FlagGone, match="no longer doubts"):
+        decisions.decide(reviewer=lead, flag=flag, verdict=Decision.Verdict.KEEP)
 
 
 def test_decisions_made_while_a_training_raises_its_flags_are_never_lost():
@@ -315,13 +317,13 @@ def test_decisions_made_while_a_training_raises_its_flags_are_never_lost():
         n_decided = 0
         for flag in flags:
             try:
-                services.decide(reviewer=lead, flag=flag, verdict=Decision.Verdict.KEEP)
-            except services.FlagGone:
+                decisions.decide(reviewer=lead, flag=flag, verdict=Decision.Verdict.KEEP)
+            except decisions.FlagGone:
                 continue
             n_decided += 1
         return n_decided
 
-    n_decided, n_open = at_once([decide_on_all, partial(services.raise_flags, [], source="run 2")])
+    n_decided, n_open = at_once([decide_on_all, partial(raise_flags, [], source="run 2")])
 
     assert n_open == 0
     assert Decision.objects.count() == n_decided == Flag.objects.count()

@@ -5,10 +5,10 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, transaction
 
-from annotations import services
 from annotations.levels import levels_of
 from annotations.models import Annotation, Decision, Flag, Track
-from annotations.services import Accusation
+from annotations.review import decisions
+from annotations.review.flags import Accusation, raise_flags
 from tests.factories import AnnotationFactory, AnnotatorFactory, DecisionFactory, FlagFactory, LeadFactory
 
 pytestmark = pytest.mark.django_db
@@ -23,11 +23,11 @@ def accuse(annotation, reason=Flag.Reason.MODEL_ERROR, suspicion=3.0):
 def decide(lead, flag, **kwargs):
     """As somebody who has seen every decision so far."""
     newest = Decision.objects.order_by("pk").last()
-    return services.decide(reviewer=lead, flag=flag, seen_decision=newest and newest.pk, **kwargs)
+    return decisions.decide(reviewer=lead, flag=flag, seen_decision=newest and newest.pk, **kwargs)
 
 
 def hear(lead, flag, level=8):
-    return services.give_blind_opinion(reviewer=lead, track=flag.annotation.track, level=level, submission_id=uuid4())
+    return decisions.give_blind_opinion(reviewer=lead, track=flag.annotation.track, level=level, submission_id=uuid4())
 
 
 def test_a_flag_waits_until_somebody_decides(lead):
@@ -83,8 +83,8 @@ def test_a_page_that_is_out_of_date_does_not_overturn_a_decision(lead):
     hear(lead, flag)
     decide(lead, flag, verdict="exclude")
 
-    with pytest.raises(services.DecidedMeanwhile, match="Meanwhile lea has decided"):
-        services.decide(reviewer=lead, flag=flag, verdict="keep", seen_decision=None)
+    with pytest.raises(decisions.DecidedMeanwhile, match="Meanwhile lea has decided"):
+        decisions.decide(reviewer=lead, flag=flag, verdict="keep", seen_decision=None)
 
     assert Decision.objects.get().verdict == "exclude"
 
@@ -105,8 +105,8 @@ def test_the_first_blind_opinion_stands(lead):
 
 
 def test_a_decision_needs_the_blind_opinion_first(lead):
-    with pytest.raises(services.NoBlindOpinion):
-        services.decide(reviewer=lead, flag=FlagFactory(), verdict="keep")
+    with pytest.raises(decisions.NoBlindOpinion):
+        decisions.decide(reviewer=lead, flag=FlagFactory(), verdict="keep")
 
     assert not Decision.objects.exists()
 
@@ -114,7 +114,7 @@ def test_a_decision_needs_the_blind_opinion_first(lead):
 def test_nobody_decides_on_their_own_label(lead):
     flag = FlagFactory(annotation__annotator=lead)
 
-    with pytest.raises(services.OwnLabel):
+    with pytest.raises(decisions.OwnLabel):
         decide(lead, flag, verdict="keep")
     assert not Flag.objects.reviewable_by(lead).exists()
 
@@ -175,10 +175,10 @@ def test_changing_the_track_settles_flags_of_its_other_labels_but_keeping_does_n
 
 def test_raising_again_replaces_undecided_flags_and_leaves_decided_ones():
     decided, undecided, new = AnnotationFactory(), AnnotationFactory(), AnnotationFactory()
-    services.raise_flags([accuse(decided), accuse(undecided)], source="run 1")
+    raise_flags([accuse(decided), accuse(undecided)], source="run 1")
     DecisionFactory(flag=Flag.objects.get(annotation=decided))
 
-    n_open = services.raise_flags([accuse(decided, suspicion=9.0), accuse(new)], source="run 2")
+    n_open = raise_flags([accuse(decided, suspicion=9.0), accuse(new)], source="run 2")
 
     assert n_open == 1
     assert {flag.annotation: flag.source for flag in Flag.objects.all()} == {decided: "run 1", new: "run 2"}

@@ -8,8 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from annotations import services
 from annotations.models import LEVELS
+from annotations.review import decisions
 from tests.audio_files import track_with_audio
 from tests.browser.conftest import responses_of
 from tests.factories import (
@@ -56,7 +56,7 @@ def furnished(server, admin):
     PredictionFactory(run=run, track=labelled[0])
     neighbours = [{"track": track.pk, "similarity": 0.9} for track in labelled[1:]]
     flags = [_flag(labelled[i], annotation, neighbours) for i, annotation in enumerate(_first_annotations(labelled))]
-    services.give_blind_opinion(
+    decisions.give_blind_opinion(
         reviewer=admin, track=labelled[1], level=8, submission_id="9f1c9f7e-0f3e-4a55-a9f3-3f0f4d1d5a55"
     )
     DecisionFactory(flag=flags[1], decided_by=LeadFactory(), verdict="ask another", note=LONG)

@@ -11,12 +11,12 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from annotations import services
 from annotations.annotator_statistics import annotator_statistics
 from annotations.forms import DecisionForm, OpinionForm
 from annotations.http import Request
 from annotations.levels import levels_of
 from annotations.models import LEVELS, Annotation, Decision, Flag, FlagQuerySet, Track, User
+from annotations.review import decisions
 from energyapp.charts import level_histogram, share_bar
 
 PAGE_SIZE = 25
@@ -83,7 +83,7 @@ def give_opinion(request: Request, pk: int) -> HttpResponse:
     flag, form = _flag(pk), OpinionForm(request.POST)
     if not form.is_valid():
         return _review_page(request, flag, problem="Choose a level from 1 to 10.", status=422)
-    services.give_blind_opinion(reviewer=request.user, track=flag.annotation.track, **form.cleaned_data)
+    decisions.give_blind_opinion(reviewer=request.user, track=flag.annotation.track, **form.cleaned_data)
     return _review_page(request, flag) if request.htmx else redirect("review", pk=pk)
 
 
@@ -94,10 +94,10 @@ def decide(request: Request, pk: int) -> HttpResponse:
     if not form.is_valid():
         return _review_page(request, flag, problem=_problem(form), status=422)
     try:
-        decision = services.decide(reviewer=request.user, flag=flag, **form.cleaned_data)
-    except (services.OwnLabel, services.NoBlindOpinion, services.DecidedMeanwhile) as refusal:
+        decision = decisions.decide(reviewer=request.user, flag=flag, **form.cleaned_data)
+    except (decisions.OwnLabel, decisions.NoBlindOpinion, decisions.DecidedMeanwhile) as refusal:
         return _review_page(request, flag, problem=str(refusal), status=409)
-    except services.FlagGone as withdrawn:
+    except decisions.FlagGone as withdrawn:
         messages.info(request, str(withdrawn))
         return redirect("review_queue")
     messages.success(request, f"{flag.annotation.track}: {_said(decision)}.")
@@ -121,7 +121,7 @@ def _flag(pk: int) -> Flag:
 def _review_page(request: Request, flag: Flag, *, problem: str = "", status: int = 200) -> HttpResponse:
     template = "annotations/_review.html" if request.htmx else "annotations/review.html"
     track = flag.annotation.track
-    opinion = services.blind_opinion(reviewer=request.user, track=track)
+    opinion = decisions.blind_opinion(reviewer=request.user, track=track)
     is_own = flag.annotation.annotator_id == request.user.pk
     context = {
         "flag": flag,
