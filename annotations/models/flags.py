@@ -57,6 +57,15 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         own = Annotation.objects.filter(annotator=user, track=OuterRef("annotation__track"))
         return self.annotate(is_heard=Exists(own))
 
+    def strongest(self, **among: str):
+        """Of each label's flags the one of highest suspicion; of those with this reason or source, where they are given."""
+        stronger = Flag.objects.filter(
+            Q(suspicion__gt=OuterRef("suspicion")) | Q(suspicion=OuterRef("suspicion"), pk__lt=OuterRef("pk")),
+            annotation=OuterRef("annotation"),
+            **among,
+        )
+        return self.filter(~Exists(stronger), **among)
+
     def for_queue(self):
         return self.select_related("annotation__track", "annotation__annotator").order_by("-suspicion", "pk")
 
