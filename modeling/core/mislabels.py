@@ -6,6 +6,7 @@ annotator's bias: otherwise everything by a severe annotator is suspect. A small
 agree; disagreement is another flag.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from modeling.core.chunks import Matrix
 from modeling.core.dataset import grouped_stratified_folds
 from modeling.core.metrics import Floats
+from modeling.core.neighbours import nearest
 from modeling.core.ridge import checked_matrix, out_of_fold
 
 # An annotator's bias counts as if that many more labels without bias had been seen. One label a track: error .11
@@ -79,17 +81,101 @@ def suspicion_details(
     features, labels = checked_matrix(X), np.asarray(y, dtype=float)
     held_together = _same_features(features) if groups is None else groups
     fold = grouped_stratified_folds(labels, held_together, seed=seed)
-    expected = out_of_fold(features, labels, fold)
+    expected, bias, bias_by_annotator = _debiased(
+        labels, annotators, lambda levels: out_of_fold(features, levels, fold)
+    )
+    return SuspicionDetails(expected + bias, labels - bias - expected, bias_by_annotator)
+
+
+@dataclass(frozen=True, eq=False)
+class NeighbourExpectation:
+    """How far each annotation is from what similar tracks by other artists have; rows as given.
+
+    Attributes
+    ----------
+    expected : shape (n_annotations,), float
+        Mean level of the neighbours, annotators' biases taken out.
+    distance : shape (n_annotations,), float, >= 0
+        Levels between the annotation less its annotator's bias and `expected`.
+    indices : shape (n_annotations, n), int
+        A row (the first) of each neighbour track, nearest first; -1 where other groups have no more tracks.
+    similarity : shape (n_annotations, n), float
+        Of those, as in `neighbours.nearest`; NaN where there are no more.
+    bias_by_annotator : dict
+        How much higher than the neighbours each annotator labels; empty when annotators were not given.
+    """
+
+    expected: Floats
+    distance: Floats
+    indices: NDArray[np.intp]
+    similarity: Floats
+    bias_by_annotator: dict[object, float]
+
+
+def neighbour_expectation(
+    X: ArrayLike, y: ArrayLike, *, annotators: ArrayLike | None = None, groups: ArrayLike, n: int = 5
+) -> NeighbourExpectation:
+    """What the `n` most similar tracks of other groups say of each annotation: evidence beside the model's.
+
+    Each neighbour track counts once, with the mean of its annotations. Annotators' biases are found as in
+    `suspicion_details`: median distances from the neighbours, shrunken, twice.
+
+    Parameters
+    ----------
+    X : shape (n_annotations, n_features), float
+        The features of each annotation's track; annotations of a group with equal features are of one track.
+    y : shape (n_annotations,), float
+        In levels.
+    annotators : shape (n_annotations,), optional
+        Who labelled; without them no bias is taken out.
+    groups : shape (n_annotations,)
+        Artists: no label of a track's own group counts in what is expected of it.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a value is not finite, `n` is below 1, or there are fewer than 2 groups.
+
+    Examples
+    --------
+    >>> found = neighbour_expectation([[0.0], [0.1], [9], [9.1]], [3, 4, 7, 9], groups=["a", "b", "c", "d"], n=1)
+    >>> found.expected, found.distance
+    (array([4., 3., 9., 7.]), array([1., 1., 2., 2.]))
+    """
+    features, labels = checked_matrix(X), np.asarray(y, dtype=float)
+    group = np.unique(np.asarray(groups), return_inverse=True)[1]
+    if labels.shape != (len(features),) or group.shape != labels.shape or not np.isfinite(labels).all():
+        found = f"{labels.shape} labels and {group.shape} groups"
+        raise ValueError(f"found {found}; expected twice ({len(features)},), labels finite")
+    if group.max() == 0:
+        raise ValueError("found 1 group; expected at least 2: neighbours are of other groups")
+    row_of_track, track = np.unique(_same_features(features, group), return_inverse=True)
+    near = nearest(features[row_of_track], np.arange(len(row_of_track)), groups=group[row_of_track], n=n)
+    absent, n_labels = near.indices < 0, np.bincount(track)
+
+    def mean_of_neighbours(levels: Floats) -> Floats:
+        level = np.bincount(track, levels) / n_labels
+        return np.ma.masked_array(level[near.indices], absent).mean(axis=1).data[track]
+
+    expected, bias, bias_by_annotator = _debiased(labels, annotators, mean_of_neighbours)
+    indices = np.where(absent, -1, row_of_track[near.indices])[track]
+    distance = np.abs(labels - bias - expected)
+    return NeighbourExpectation(expected, distance, indices, near.similarity[track], bias_by_annotator)
+
+
+def _debiased(
+    labels: Floats, annotators: ArrayLike | None, expect: Callable[[Floats], Floats]
+) -> tuple[Floats, Floats, dict[object, float]]:
+    """What is expected where labels less their annotator's bias are learnt from; that bias, by annotation and by annotator."""
+    expected = expect(labels)
     if annotators is None:
-        return SuspicionDetails(expected, labels - expected, {})
+        return expected, np.zeros(len(labels)), {}
     names, annotator = np.unique(np.asarray(annotators), return_inverse=True)
     if annotator.shape != labels.shape:
         raise ValueError(f"found {annotator.shape} annotators; expected {labels.shape}, one for each annotation")
+    expected = expect(labels - _shrunken_medians(labels - expected, annotator)[annotator])
     bias = _shrunken_medians(labels - expected, annotator)
-    expected = out_of_fold(features, labels - bias[annotator], fold)
-    bias = _shrunken_medians(labels - expected, annotator)
-    expected = expected + bias[annotator]
-    return SuspicionDetails(expected, labels - expected, dict(zip(names.tolist(), bias.tolist(), strict=True)))
+    return expected, bias[annotator], dict(zip(names.tolist(), bias.tolist(), strict=True))
 
 
 def _shrunken_medians(residual: Floats, annotator: NDArray[np.int64]) -> Floats:
@@ -98,6 +184,13 @@ def _shrunken_medians(residual: Floats, annotator: NDArray[np.int64]) -> Floats:
     return np.array([np.median(own) for own in in_order]) * n_labels / (n_labels + SHRINKAGE_LABELS)
 
 
-def _same_features(features: Matrix) -> NDArray[np.int64]:
-    first_row: dict[bytes, int] = {}
-    return np.array([first_row.setdefault(row.tobytes(), index) for index, row in enumerate(features)])
+def _same_features(features: Matrix, group: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """The first row with the features (and of the group) of each."""
+    first_row: dict[tuple[int, bytes], int] = {}
+    of = np.zeros(len(features), np.int64) if group is None else group
+    return np.array(
+        [
+            first_row.setdefault((own, row.tobytes()), index)
+            for index, (own, row) in enumerate(zip(of, features, strict=True))
+        ]
+    )

@@ -43,6 +43,23 @@ def test_the_unit_of_a_feature_and_constant_features_do_not_matter():
     assert np.array_equal(nearest(X, [0, 9]).indices, nearest(changed, [0, 9]).indices)
 
 
+def test_neighbours_of_the_own_group_are_left_out_and_the_gap_is_marked():
+    X = np.array([[0.0, 1], [0.1, 1], [0.2, 1], [5, 3], [4, 4]])
+
+    found = nearest(X, [0, 3], groups=["a", "a", "b", "c", "c"], n=4)
+
+    assert found.indices[0, 0] == 2
+    assert sorted(found.indices[0, 1:]) == [-1, 3, 4]
+    assert sorted(found.indices[1, :3]) == [0, 1, 2]
+    assert np.isnan(found.similarity[:, 3]).all()
+    assert np.isfinite(found.similarity[:, :3]).all()
+
+
+def test_groups_of_another_length_are_refused():
+    with pytest.raises(ValueError, match="one for each track"):
+        nearest([[0.0], [1.0]], [0], groups=["a"])
+
+
 def test_few_tracks_give_few_neighbours():
     assert nearest([[0.0], [1.0], [5.0]], [0], n=5).indices.shape == (1, 2)
     assert nearest([[0.0]], [0]).indices.shape == (1, 0)
