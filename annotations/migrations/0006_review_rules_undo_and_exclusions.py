@@ -152,6 +152,13 @@ class Migration(migrations.Migration):
                 max_length=11,
             ),
         ),
+        migrations.AddField(
+            model_name="flag",
+            name="is_withdrawn",
+            field=models.BooleanField(
+                default=False, help_text="Nothing doubts the label any more; kept for what leads have said about it."
+            ),
+        ),
         migrations.AlterField(
             model_name="flag",
             name="reason",

@@ -20,7 +20,9 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         dropped = standing.filter(verdict=Decision.Verdict.DROP, flag__annotation=OuterRef("annotation"))
         ruled = standing.filter(verdict__in=RULED, flag__annotation__track=OuterRef("annotation__track"))
         relabelled = Annotation.objects.filter(supersedes=OuterRef("annotation"))
-        return self.filter(~Exists(dropped), ~Exists(ruled), ~Exists(relabelled), annotation__in=_waiting())
+        return self.filter(
+            ~Exists(dropped), ~Exists(ruled), ~Exists(relabelled), is_withdrawn=False, annotation__in=_waiting()
+        )
 
     def resolved(self):
         return self._with_state().filter(is_settled=True)
@@ -43,6 +45,7 @@ class FlagQuerySet(models.QuerySet["Flag"]):
                 When(annotation__in=dropped.values("flag__annotation"), then=True),
                 When(annotation__track__in=ruled.values("flag__annotation__track"), then=True),
                 When(Exists(relabelled), then=True),
+                When(is_withdrawn=True, then=True),
                 default=False,
             ),
             is_waiting=Case(When(annotation__in=_waiting(), then=True), default=False),
@@ -96,6 +99,9 @@ class Flag(models.Model):
     suspicion = models.FloatField(help_text="In levels: how far the label is from what was expected.")
     source = models.CharField(max_length=60, help_text='Who raised it, for instance "run 41".')
     evidence = models.JSONField(default=dict, blank=True)
+    is_withdrawn = models.BooleanField(
+        default=False, help_text="Nothing doubts the label any more; kept for what leads have said about it."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = FlagQuerySet.as_manager()

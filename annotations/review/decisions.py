@@ -1,10 +1,19 @@
 """What leads decide about flags, and the opinion that comes before: one transaction each, safe to repeat."""
 
+from collections import Counter
+from collections.abc import Collection, Sequence
+from copy import copy
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 
+from annotations.levels import levels_of
 from annotations.models import Annotation, Decision, Flag, Track, User
+
+# What may be said of labels that nobody has listened to again.
+UNHEARD = (Decision.Verdict.KEEP, Decision.Verdict.ASK_ANOTHER)
 
 
 class OwnLabel(Exception):
@@ -21,6 +30,14 @@ class DecidedMeanwhile(Exception):
 
 class FlagGone(Exception):
     """A training has withdrawn the flag while somebody was deciding about it."""
+
+
+@dataclass
+class Outcome:
+    """Of a decision about many labels: those that were made, and how many labels were left out, by why."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 @transaction.atomic
@@ -75,8 +92,7 @@ def decide(
     # Against `raise_flags`, which withdraws flags without decisions.
     if not Flag.objects.select_for_update().filter(pk=flag.pk).exists():
         raise FlagGone("The newest training no longer doubts this label, so there is nothing to decide.")
-    if flag.annotation.annotator_id == reviewer.pk:
-        raise OwnLabel("Nobody decides on their own label; leave this one to another lead.")
+    _refuse_own(reviewer, flag)
     opinion = blind_opinion(reviewer=reviewer, track=flag.annotation.track)
     if opinion is None:
         raise NoBlindOpinion("Say what you hear first; the decision comes after the evidence.")
@@ -85,6 +101,115 @@ def decide(
         raise DecidedMeanwhile(
             f"Meanwhile {newest.decided_by.display_name} has decided about this track; look at the history and decide again."
         )
-    return Decision.objects.create(
+    decision = Decision(
         flag=flag, decided_by=reviewer, blind_level=opinion.level, verdict=verdict, level=level, note=note
     )
+    return _add([decision])[0]
+
+
+@transaction.atomic
+def undo(*, reviewer: User, decision: Decision, note: str = "") -> Decision:
+    """Take back what holds of a label: afterwards all is as if it had not been decided.
+
+    Raises
+    ------
+    DecidedMeanwhile
+        It does not hold any more: somebody has undone it, or decided again.
+    OwnLabel
+        It is about the reviewer's own label.
+    """
+    flag = decision.flag
+    # Before looking, as in `decide`.
+    Track.objects.select_for_update().get(pk=flag.annotation.track_id)
+    _refuse_own(reviewer, flag)
+    if not Decision.objects.standing().filter(pk=decision.pk).exists():
+        raise DecidedMeanwhile("This decision does not hold any more; look at the history for what came after it.")
+    opinion = blind_opinion(reviewer=reviewer, track=flag.annotation.track)
+    undone = Decision(
+        flag=flag,
+        decided_by=reviewer,
+        blind_level=opinion and opinion.level,
+        verdict=Decision.Verdict.UNDO,
+        undoes=decision,
+        note=note,
+    )
+    return _add([undone])[0]
+
+
+@transaction.atomic
+def decide_many(*, reviewer: User, flags: Collection[int], verdict: str) -> Outcome:
+    """Keep all of these labels, or ask another annotator about each: what a lead may say without having listened.
+
+    Own labels are left out, and those that somebody has decided about since the page was opened, or that nothing doubts
+    any more.
+
+    Parameters
+    ----------
+    flags
+        Ids. Of several about one label the first counts.
+    """
+    if verdict not in UNHEARD:
+        raise ValueError(f"verdict is {verdict!r}; of labels nobody has heard one can decide: {', '.join(UNHEARD)}")
+    open_flags, outcome = _locked_open_flags(flags), Outcome()
+    outcome.left_out["decided meanwhile"] = len(set(flags)) - len(open_flags)
+    by_label = {flag.annotation_id: flag for flag in reversed(open_flags)}
+    others = [flag for flag in by_label.values() if flag.annotation.annotator_id != reviewer.pk]
+    outcome.left_out["your own label"] = len(by_label) - len(others)
+    tracks = {flag.annotation.track_id for flag in others}
+    heard = Annotation.objects.current().filter(annotator=reviewer, track__in=tracks)
+    blind_level = dict(heard.values_list("track", "level"))
+    outcome.decisions = _add(
+        [
+            Decision(
+                flag=flag,
+                decided_by=reviewer,
+                blind_level=blind_level.get(flag.annotation.track_id),
+                verdict=verdict,
+            )
+            for flag in others
+        ]
+    )
+    return outcome
+
+
+def _locked_open_flags(flags: Collection[int]) -> list[Flag]:
+    """Tracks before flags, as in `decide`, each in the order of ids: two who lock the same wait, and never in a circle."""
+    tracks = Track.objects.filter(annotations__flags__in=flags).values("pk")
+    list(Track.objects.select_for_update().filter(pk__in=tracks).order_by("pk").values_list("pk"))
+    list(Flag.objects.select_for_update().filter(pk__in=flags).order_by("pk").values_list("pk"))
+    return list(Flag.objects.open().filter(pk__in=flags).select_related("annotation").order_by("pk"))
+
+
+def _refuse_own(reviewer: User, flag: Flag) -> None:
+    if flag.annotation.annotator_id == reviewer.pk:
+        raise OwnLabel("Nobody decides on their own label; leave this one to another lead.")
+
+
+# ---- What is kept of a decision
+
+
+def _add(decisions: Sequence[Decision]) -> list[Decision]:
+    """With how suspicious each label was, and the level that its track showed before and shows from now on."""
+    labels = {decision.flag.annotation_id for decision in decisions}
+    tracks = {decision.flag.annotation.track_id for decision in decisions}
+    suspicion = dict(Flag.objects.filter(annotation__in=labels).values_list("annotation").annotate(Max("suspicion")))
+    before, after = _levels(tracks), _levels_after(decisions, tracks)
+    for decision in decisions:
+        label = decision.flag.annotation
+        decision.suspicion = suspicion[label.pk]
+        decision.level_before, decision.level_after = before.get(label.track_id), after.get(label.track_id)
+    return Decision.objects.bulk_create(decisions)
+
+
+def _levels_after(decisions: Sequence[Decision], tracks: Collection[int]) -> dict[int, int]:
+    """The decisions are tried and taken back: once they are made, nothing can be added to them."""
+    with transaction.atomic():
+        Decision.objects.bulk_create(map(copy, decisions))
+        levels = _levels(tracks)
+        transaction.set_rollback(True)
+    return levels
+
+
+def _levels(tracks: Collection[int]) -> dict[int, int]:
+    decided = Decision.objects.filter(flag__annotation__track__in=tracks).levels_of_tracks()
+    return levels_of(Annotation.objects.counted().filter(track__in=tracks), decided=decided)
