@@ -63,18 +63,35 @@ class OpinionForm(forms.Form):
     level = LevelField()
 
 
+# Undoing is no verdict about a label.
+_VERDICTS = [choice for choice in Decision.Verdict.choices if choice[0] != Decision.Verdict.UNDO]
+_NO_LEVEL = dict.fromkeys(["invalid", "min_value", "max_value"], "Choose a level from 1 to 10.")
+_ONE_OF = "Choose one: keep, a level from 1 to 10 to change to, ask another, or exclude."
+
+
 class DecisionForm(forms.Form):
     """Either a verdict, or a level, which means: change to it."""
 
-    verdict = forms.ChoiceField(choices=Decision.Verdict, required=False)
-    level = LevelField(required=False)
+    verdict = forms.ChoiceField(choices=_VERDICTS, required=False, error_messages={"invalid_choice": _ONE_OF})
+    level = LevelField(required=False, error_messages=_NO_LEVEL)
     note = forms.CharField(required=False, max_length=500)
     seen_decision = forms.IntegerField(required=False, max_value=BIGGEST_ID)
 
     def clean(self):
         cleaned = super().clean() or {}
+        if self.errors:
+            return cleaned
         changes = cleaned.get("level") is not None
         cleaned["verdict"] = cleaned.get("verdict") or (Decision.Verdict.CHANGE if changes else "")
         if not cleaned["verdict"] or changes != (cleaned["verdict"] == Decision.Verdict.CHANGE):
-            raise forms.ValidationError("Choose one: keep, a level to change to, ask another, or exclude.")
+            raise forms.ValidationError(_ONE_OF)
         return cleaned
+
+    @property
+    def problem(self) -> str:
+        """All that is wrong with it, in words."""
+        return " ".join(str(error) for errors in self.errors.values() for error in errors)
+
+
+class UndoForm(forms.Form):
+    decision = forms.IntegerField(min_value=1, max_value=BIGGEST_ID)

@@ -31,5 +31,6 @@ urlpatterns = [
     path("review/<int:pk>/", review.review, name="review"),
     path("review/<int:pk>/opinion/", review.give_opinion, name="give_opinion"),
     path("review/<int:pk>/decision/", review.decide, name="decide"),
+    path("review/<int:pk>/undo/", review.undo, name="undo_decision"),
     path("annotators/", review.annotators, name="annotators"),
 ]

@@ -67,6 +67,7 @@ RULES = {
     "review": ("get", LEADS),
     "give_opinion": ("post", LEADS),
     "decide": ("post", LEADS),
+    "undo_decision": ("post", LEADS),
     "annotators": ("get", LEADS),
     "dashboard": ("get", LEADS),
     "run": ("get", LEADS),
@@ -103,7 +104,7 @@ def objects():
     run = TrainingRunFactory()
     return {
         **dict.fromkeys(["track_audio", "track", "send_back"], TrackFactory().pk),
-        **dict.fromkeys(["review", "give_opinion", "decide"], FlagFactory().pk),
+        **dict.fromkeys(["review", "give_opinion", "decide", "undo_decision"], FlagFactory().pk),
         **dict.fromkeys(["run", "run_tracks", "promote"], run.pk),
         **dict.fromkeys(["follow_job", "cancel_job"], RunningJobFactory().pk),
         **dict.fromkeys(["experiment", "report_csv", "report_json", "run_again"], ExperimentFactory().pk),

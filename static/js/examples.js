@@ -7,8 +7,9 @@ import { say } from "./say.js";
 /**
  * Plays one example at a time, as loud as the player would; whatever else starts on the page ends it.
  * @param {(example: ?object) => void} onChange  what is heard now
+ * @param {(problem: string) => void} onFail
  */
-export function exampleSound({ onChange }) {
+export function exampleSound({ onChange, onFail = say }) {
   const audio = document.body.appendChild(new Audio()); // on the page, so that the player hears of it and falls silent
   let playing = null;
 
@@ -38,7 +39,7 @@ export function exampleSound({ onChange }) {
   function fail(example) {
     if (playing !== example) return;
     end();
-    say(`${example.title} cannot be played.`);
+    onFail(`${example.title} cannot be played.`);
   }
 
   audio.addEventListener("ended", end);

@@ -1,20 +1,30 @@
-/** The keys of the review page and of its queue. */
+/** The keys of the review page and of its queue, and what they did, for ears. */
 
 import { click, clickLevel, guardForms, isOperable, isShortcut, levelOf, offerHelp } from "./keys.js";
+import { say } from "./say.js";
 
-const VERDICTS = { k: "[data-keep]", a: "[data-ask]", e: "[data-exclude]" };
+const ANYWHERE = { j: "[data-next]", k: "[data-previous]", u: "[data-undo]" };
+const VERDICTS = { y: "[data-keep]", a: "[data-ask]", d: "[data-drop]", e: "[data-exclude]" };
 
-/** Returns whether the key meant something to the decision form or, before it shows, to the blind opinion. */
+/** Returns whether the key meant something to the review page. */
 function onReview(event) {
-  const decision = document.querySelector("[data-decision-form]");
-  const form = decision ?? document.querySelector("[data-level-form]");
-  if (!form) return false;
+  const page = document.querySelector("#review");
+  if (!page) return false;
+  const decision = page.querySelector("[data-decision-form]");
+  const form = decision ?? page.querySelector("[data-level-form]");
   const level = levelOf(event);
-  if (level) return clickLevel(form, level);
+  const key = event.key.toLowerCase();
+  if (ANYWHERE[key]) return click(ANYWHERE[key]);
+  if (level) return form !== null && clickLevel(form, level);
   if (!decision) return false;
-  if (event.key === "Enter") return !isOperable(event.target) && click("[data-primary]", decision);
-  const verdict = VERDICTS[event.key.toLowerCase()];
-  return verdict !== undefined && click(verdict, decision);
+  if (key === "enter") return !isOperable(event.target) && click("[data-primary]", decision);
+  if (key === "n") return writeNote(decision);
+  return VERDICTS[key] !== undefined && click(VERDICTS[key], decision);
+}
+
+function writeNote(decision) {
+  decision.querySelector("#note").focus();
+  return true;
 }
 
 /** J and K walk through the rows of the queue; Enter opens the chosen one. */
@@ -45,5 +55,17 @@ document.addEventListener("focusin", (event) => {
   for (const other of row.parentElement.rows) other.setAttribute("aria-selected", String(other === row));
 });
 
+// Out of the note, so that keys decide again.
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && event.target.matches?.("#note")) event.target.blur();
+});
+
+/** What an answer says, for who does not see it. */
+document.addEventListener("htmx:afterSettle", () => {
+  if (document.querySelector("[data-evidence]")) say("Your opinion is kept. The evidence is shown.");
+});
+
 guardForms();
 offerHelp();
+for (const news of document.querySelectorAll("[data-announce]")) if (document.querySelector("[data-say]")) say(news.textContent);
+document.querySelector("#review [role=alert][data-focus]")?.focus();

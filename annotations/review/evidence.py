@@ -1,0 +1,130 @@
+"""What the review page shows beside a flag: only to be asked for once the reviewer has said what they hear."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.safestring import SafeString
+
+from annotations.consensus import median_level
+from annotations.levels import levels_of
+from annotations.models import LEVELS, Annotation, AnnotatorExclusion, Decision, Flag, ReviewRules, Track
+from annotations.models.flags import RULED
+from annotations.review.why import why
+from energyapp.charts import level_histogram
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A flag of the label, and why it was raised."""
+
+    flag: Flag
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label of the track; `left_out` says why no model learns from it, if none does."""
+
+    annotation: Annotation
+    bias: float | None
+    left_out: str
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A track that sounds alike. No level: its labels have been excluded since."""
+
+    track: Track
+    level: int | None
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """A decision in the track's history."""
+
+    decision: Decision
+    undone_by: Decision | None
+    is_standing: bool
+
+
+def evidence_for(flag: Flag) -> dict[str, Any]:
+    annotation, evidence = flag.annotation, flag.evidence
+    neighbours = _neighbours(evidence)
+    history = _history(annotation.track_id)
+    return {
+        "evidence": evidence,
+        "reasons": _reasons(annotation),
+        "level_now": _levels([annotation.track_id]).get(annotation.track_id),
+        "neighbours": neighbours,
+        "neighbours_level": median_level(levels)
+        if (levels := [row.level for row in neighbours if row.level])
+        else None,
+        "is_fast": _is_fast(annotation),
+        "belief_chart": _belief_chart(evidence),
+        "labels": _labels(annotation.track_id, evidence.get("biases", {})),
+        "history": history,
+        "newest_decision": history[0].decision if history else None,
+        "standing": next((event.decision for event in history if _is_about(event, annotation)), None),
+        "is_settled": Flag.objects.resolved().filter(pk=flag.pk).exists(),
+    }
+
+
+def _reasons(annotation: Annotation) -> list[Reason]:
+    flags = Flag.objects.filter(annotation=annotation).select_related("annotation").order_by("-suspicion", "pk")
+    return [Reason(flag, why(flag)) for flag in flags]
+
+
+def _levels(tracks: list[int]) -> dict[int, int]:
+    decided = Decision.objects.filter(flag__annotation__track__in=tracks).levels_of_tracks()
+    return levels_of(Annotation.objects.counted().filter(track__in=tracks), decided=decided)
+
+
+def _is_fast(annotation: Annotation) -> bool:
+    return annotation.answered_s is not None and annotation.answered_s < ReviewRules.objects.current().too_fast_s
+
+
+def _belief_chart(evidence: dict[str, Any]) -> SafeString | None:
+    belief = evidence.get("belief", [])
+    if len(belief) != len(LEVELS):
+        return None
+    return level_histogram([100 * share for share in belief], label="Model belief, per cent")
+
+
+def _labels(track: int, biases: dict[str, float]) -> list[Label]:
+    """Of everybody, the first first."""
+    current = Annotation.objects.current().filter(track=track)
+    counted = set(Annotation.objects.counted().filter(track=track).values_list("pk", flat=True))
+    excluded = set(AnnotatorExclusion.objects.excluded().values_list("annotator", flat=True))
+
+    def left_out(annotation: Annotation) -> str:
+        if annotation.pk not in counted:
+            return "set aside" if annotation.source == Annotation.Source.REVIEW else "excluded"
+        return "annotator excluded" if annotation.annotator_id in excluded else ""
+
+    return [
+        Label(annotation, biases.get(str(annotation.annotator_id)), left_out(annotation))
+        for annotation in current.select_related("annotator").order_by("created_at", "pk")
+    ]
+
+
+def _neighbours(evidence: dict[str, Any]) -> list[Neighbour]:
+    similarity = {row["track"]: row["similarity"] for row in evidence.get("neighbours", [])}
+    tracks = Track.objects.defer("peaks").prefetch_related("genres").in_bulk(similarity)
+    levels = _levels(list(tracks))
+    return [Neighbour(tracks[pk], levels.get(pk), value) for pk, value in similarity.items() if pk in tracks]
+
+
+def _history(track: int) -> list[Event]:
+    """Of all labels of the track, the newest first."""
+    decisions = Decision.objects.filter(flag__annotation__track=track)
+    standing = set(decisions.standing().values_list("pk", flat=True))
+    shown = list(decisions.select_related("decided_by", "undoes", "flag__annotation__annotator"))
+    undone = {decision.undoes_id: decision for decision in shown if decision.undoes_id}
+    return [Event(decision, undone.get(decision.pk), decision.pk in standing) for decision in shown]
+
+
+def _is_about(event: Event, annotation: Annotation) -> bool:
+    """Whether it says what holds of this label now: it was decided, or the track was."""
+    decision = event.decision
+    return event.is_standing and (decision.verdict in RULED or decision.flag.annotation_id == annotation.pk)
