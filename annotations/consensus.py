@@ -117,7 +117,7 @@ def estimate(
     >>> estimate([0, 0, 1], [0, 1, 0], [4, 4, 4]).level.round(2)
     array([4., 4.])
     """
-    tracks, annotators, annotation = _checked(track_index, annotator_index, level)
+    tracks, annotators, annotation = checked_annotations(track_index, annotator_index, level)
     n_tracks = int(tracks.max()) + 1 if prior is None else len(np.asarray(prior))
     if tracks.max() >= n_tracks:
         raise ValueError(f"found track index {tracks.max()} and {n_tracks} priors; expected a prior for each track")
@@ -211,7 +211,7 @@ class _Fit:
         return np.bincount(self.annotators, values, minlength=len(self.n_labels)).astype(np.float64)
 
 
-def _checked(track_index: ArrayLike, annotator_index: ArrayLike, level: ArrayLike) -> tuple[Indices, Indices, Floats]:
+def checked_annotations(track_index: ArrayLike, annotator_index: ArrayLike, level: ArrayLike) -> tuple[Indices, Indices, Floats]:
     tracks, annotators = np.asarray(track_index), np.asarray(annotator_index)
     annotation = np.asarray(level, dtype=float)
     if annotation.ndim != 1 or not annotation.size or not tracks.shape == annotators.shape == annotation.shape:
