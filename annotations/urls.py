@@ -1,6 +1,7 @@
 from django.urls import path
 
 from annotations import label_views, library, own_labels, views
+from annotations.annotators import views as annotators
 from annotations.guiding import assignments, references, rules
 from annotations.review import views as review
 
@@ -32,5 +33,8 @@ urlpatterns = [
     path("review/<int:pk>/opinion/", review.give_opinion, name="give_opinion"),
     path("review/<int:pk>/decision/", review.decide, name="decide"),
     path("review/<int:pk>/undo/", review.undo, name="undo_decision"),
-    path("annotators/", review.annotators, name="annotators"),
+    path("annotators/", annotators.annotators, name="annotators"),
+    path("annotators/look-again/", annotators.look_again, name="look_again"),
+    path("annotators/<int:pk>/", annotators.annotator, name="annotator"),
+    path("annotators/<int:pk>/exclusion/", annotators.exclude_annotator, name="exclude_annotator"),
 ]

@@ -262,6 +262,7 @@ CELERY_BEAT_SCHEDULE = {
     "features": {"task": "upkeep.enqueue_features", "schedule": 5, "options": {"expires": 5}},
     "uploads": {"task": "upkeep.remove_stale_uploads", "schedule": 3600, "options": {"expires": 3600}},
     "previews": {"task": "upkeep.enqueue_previews", "schedule": 5, "options": {"expires": 5}},
+    "annotators": {"task": "upkeep.refresh_annotator_report", "schedule": 60, "options": {"expires": 60}},
 }
 
 # ---- What operators tune

@@ -1,4 +1,4 @@
-"""The pages of leads: review queue, annotators; the review page's are in page_views."""
+"""The pages of leads: review queue; the review page's are in page_views."""
 
 from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Paginator
@@ -7,17 +7,16 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from annotations.annotator_statistics import annotator_statistics
 from annotations.http import Request
-from annotations.models import Decision, Flag, FlagQuerySet, User
+from annotations.models import Decision, Flag, FlagQuerySet
 from annotations.review.page_views import decide, give_opinion, review, undo
-from energyapp.charts import level_histogram, share_bar
+from energyapp.charts import share_bar
 
 PAGE_SIZE = 25
 # Half of the scale's width fills the suspicion bar: labels that are farther off than that are rare.
 FULL_BAR_LEVELS = 5
 
-__all__ = ["annotators", "decide", "give_opinion", "review", "review_queue", "undo"]
+__all__ = ["decide", "give_opinion", "review", "review_queue", "undo"]
 
 see_flags = permission_required("annotations.view_flag", raise_exception=True)
 
@@ -63,25 +62,3 @@ def _search(flags: FlagQuerySet, query: str) -> FlagQuerySet:
         | Q(annotation__annotator__alias__icontains=query, is_heard=True)
         | Q(annotation__annotator__username__icontains=query, is_heard=True)
     )
-
-
-@require_safe
-@see_flags
-def annotators(request: Request) -> HttpResponse:
-    """How each annotator uses the scale, against the pool of everybody's labels."""
-    statistics = annotator_statistics()
-    people = User.objects.in_bulk([row.annotator_id for row in statistics.annotators])
-    rows = [
-        {
-            "person": people[row.annotator_id],
-            "statistics": row,
-            "chart": level_histogram(
-                row.counts,
-                outline=statistics.pool,
-                label=f"Labels of {people[row.annotator_id].display_name}",
-                size="mini",
-            ),
-        }
-        for row in statistics.annotators
-    ]
-    return render(request, "annotations/annotators.html", {"rows": rows, "statistics": statistics})

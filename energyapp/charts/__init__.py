@@ -4,22 +4,27 @@ Every drawing carries classes instead of colours (static/css/charts.css paints t
 who cannot see it, and a `<title>` for each value. Links are optional; all text is escaped.
 """
 
+from energyapp.charts.agreement import agreement_triangle
 from energyapp.charts.bars import share_bar, value_bar
 from energyapp.charts.curves import Curve, bars, curves
 from energyapp.charts.histogram import level_histogram
 from energyapp.charts.line import Point, line_with_band
 from energyapp.charts.matrix import confusion_matrix
+from energyapp.charts.ridges import Ridge, ridges
 from energyapp.charts.scatter import ScatterPoint, scatter
 
 __all__ = [
     "Curve",
     "Point",
+    "Ridge",
     "ScatterPoint",
+    "agreement_triangle",
     "bars",
     "confusion_matrix",
     "curves",
     "level_histogram",
     "line_with_band",
+    "ridges",
     "scatter",
     "share_bar",
     "value_bar",

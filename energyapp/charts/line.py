@@ -34,6 +34,8 @@ def line_with_band(
     second_label: str = "",
     label: str,
     target: float | None = None,
+    target_label: str = "target",
+    change: tuple[int, str] | None = None,
 ) -> SafeString:
     """A line through the points in the order given, the band of their intervals, and a dashed second series.
 
@@ -47,6 +49,8 @@ def line_with_band(
         Written at the last point of the second series.
     target : float, optional
         A dashed horizontal line, in the unit of the values.
+    change : (int, str), optional
+        An upright line before the point of this index, and what is written beside it.
 
     Raises
     ------
@@ -63,7 +67,8 @@ def line_with_band(
     return drawing(
         *(_gridline(written, at) for written, at in y.labelled()),
         _band(points, xs, y),
-        *([] if target is None else _target(target, y)),
+        *([] if target is None else _target(target, target_label, y)),
+        *([] if change is None else _change(*change, xs)),
         *_second(others, second_label, xs, y),
         tag("path", class_="series", d=_path([(x, y(p.value)) for x, p in zip(xs, points, strict=True)])),
         *_dots(points, xs, y),
@@ -115,10 +120,21 @@ def _band(points: Sequence[Point], xs: Sequence[float], y: Axis) -> SafeString:
     return tag("path", class_="band", d=_path(upper + lower) + "Z")
 
 
-def _target(target: float, y: Axis) -> list[SafeString]:
+def _target(target: float, label: str, y: Axis) -> list[SafeString]:
     at = y(target)
     line = tag("line", class_="target", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at)
-    return [line, text(f"target {target:g}", x=LEFT + 4, y=at - 5, anchor="start", class_="")]
+    return [line, text(f"{label} {target:g}", x=LEFT + 4, y=at - 5, anchor="start", class_="")]
+
+
+def _change(index: int, label: str, xs: Sequence[float]) -> list[SafeString]:
+    """Between two points, or at the first; written towards the side that has more room."""
+    at = (xs[max(index, 1) - 1] + xs[index]) / 2
+    is_left = at < WIDTH / 2
+    line = tag("line", class_="target", x1=at, x2=at, y1=TOP, y2=HEIGHT - BOTTOM)
+    return [
+        line,
+        text(label, x=at + (5 if is_left else -5), y=TOP + 8, anchor="start" if is_left else "end", class_=""),
+    ]
 
 
 def _second(others: Sequence[tuple[int, Point]], label: str, xs: Sequence[float], y: Axis) -> list[SafeString]:

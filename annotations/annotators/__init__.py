@@ -1,0 +1,1 @@
+"""Annotators as leads see them: how each uses the scale, who agrees with whom, and who is left out of training."""

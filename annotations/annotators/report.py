@@ -1,0 +1,159 @@
+"""What was last found out about annotators: made by a worker, stored as one row, read by the pages."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Count, Max
+from django.utils import timezone
+
+from annotations.annotators import together
+from annotations.annotators.measures import Labels, measure
+from annotations.models import Annotation, AnnotatorReport, Decision, Reference, ReviewRules, Stream
+
+VERSION = 1
+"""Of the content. A report of another version is made anew, and no page reads it."""
+
+CHUNK_ROWS = 5_000
+THE_ONE = 1
+CONFIRMED = (Decision.Verdict.CHANGE, Decision.Verdict.DROP)
+
+
+def newest() -> AnnotatorReport | None:
+    """What pages show; None before the first was made by this version."""
+    return AnnotatorReport.objects.filter(pk=THE_ONE, content__version=VERSION).first()
+
+
+def refresh() -> bool:
+    """Make the report, if anything it is made of has changed since the last: whether it had.
+
+    What it knows of is asked first: a label that comes while it reads is either in it, or makes the next one differ.
+    """
+    known = _known()
+    if (last := newest()) and last.content["known"] == known:
+        return False
+    return _store(known, {"version": VERSION, "known": known, **make()})
+
+
+def is_current() -> bool:
+    last = newest()
+    return last is not None and last.content["known"] == _known()
+
+
+def make() -> dict[str, Any]:
+    """The content, from every label there is; `annotators` by their number of labels, most first."""
+    rules = ReviewRules.objects.current()
+    empty = {"annotators": [], "n_labels": 0, "too_fast_s": rules.too_fast_s}
+    if not (rows := _rows()):
+        return empty
+    labels, ids = _as_arrays(rows)
+    seconds = labels.answered_s[np.isfinite(labels.answered_s)]
+    matrix, partners = together.matrix_and_partners(labels, ids)
+    decided, confirmed = _flags_decided()
+    measured = measure(labels, too_fast_s=rules.too_fast_s)
+    annotators = [
+        {"id": pk, **of_one, "partners": with_whom, "flags": {"n": decided[pk], "confirmed": confirmed[pk]}}
+        for pk, of_one, with_whom in zip(ids, measured, partners, strict=True)
+    ]
+    return {
+        **empty,
+        "annotators": sorted(annotators, key=lambda each: (-each["n_labels"], each["id"])),
+        "n_labels": len(labels.current.level),
+        "median_s": round(float(np.median(seconds)), 2) if len(seconds) else None,
+        "repeats": _over_all(labels.level - labels.before),
+        "agreement": together.overall(labels),
+        "matrix": matrix,
+        "groups": together.groups(labels, ids),
+    }
+
+
+def _known() -> dict[str, Any]:
+    """Numbers that change whenever anything does that the report tells of."""
+    gold = Reference.objects.filter(use=Reference.Use.GOLD).order_by("track").values_list("track", "level")
+    return {
+        # With their number: of two transactions the later id can come to light first.
+        "annotations": list(Annotation.objects.aggregate(newest=Max("pk"), n=Count("pk")).values()),
+        "decisions": list(Decision.objects.aggregate(newest=Max("pk"), n=Count("pk")).values()),
+        "gold": sha256(json.dumps(list(gold)).encode()).hexdigest(),
+        "too_fast_s": ReviewRules.objects.current().too_fast_s,
+    }
+
+
+@transaction.atomic
+def _store(known: dict[str, Any], content: dict[str, Any]) -> bool:
+    """Of two that were made at once the one that knows more stays."""
+    newest_annotation, newest_decision = known["annotations"][0] or 0, known["decisions"][0] or 0
+    last = AnnotatorReport.objects.select_for_update().defer("content").filter(pk=THE_ONE).first()
+    if last and (last.newest_annotation, last.newest_decision) > (newest_annotation, newest_decision):
+        return False
+    AnnotatorReport.objects.update_or_create(
+        pk=THE_ONE,
+        defaults={
+            "made_at": timezone.now(),
+            "newest_annotation": newest_annotation,
+            "newest_decision": newest_decision,
+            "content": content,
+        },
+    )
+    return True
+
+
+# ---- Reading
+
+
+def _rows() -> list[tuple[Any, ...]]:
+    """In the order they were said, as far as ids tell: an annotation comes after the one it supersedes."""
+    rows = Annotation.objects.order_by("pk").values_list(
+        "pk", "track_id", "annotator_id", "level", "supersedes_id", "source", "stream", "answered_s", "created_at"
+    )
+    return list(rows.iterator(CHUNK_ROWS))
+
+
+def _as_arrays(rows: list[tuple[Any, ...]]) -> tuple[Labels, list[int]]:
+    """And the ids of the annotators, by their index."""
+    pks, tracks, annotators, levels, supersedes, sources, streams, seconds, said_at = zip(*rows, strict=True)
+    pk, level = np.array(pks), np.array(levels)
+    ids, annotator = np.unique(np.array(annotators), return_inverse=True)
+    replaced = np.array([each or 0 for each in supersedes])
+    stands_for = np.minimum(np.searchsorted(pk, replaced), len(pk) - 1)
+    stream, source = np.array(streams), np.array(sources)
+    before = np.where((stream == Stream.REPEAT) & (replaced > 0), level[stands_for], np.nan)
+    gold = dict(Reference.objects.filter(use=Reference.Use.GOLD).values_list("track", "level"))
+    labels = Labels(
+        track=np.unique(np.array(tracks), return_inverse=True)[1],
+        annotator=annotator,
+        level=level,
+        is_current=~np.isin(pk, replaced),
+        before=before,
+        agreed=np.array(
+            [
+                gold.get(track, np.nan) if way == Stream.GOLD else np.nan
+                for track, way in zip(tracks, streams, strict=True)
+            ]
+        ),
+        answered_s=np.array(seconds, dtype=float),
+        said_at=np.where(
+            source == Annotation.Source.IMPORT, np.nan, np.array([moment.timestamp() for moment in said_at])
+        ),
+    )
+    return labels, ids.tolist()
+
+
+def _flags_decided() -> tuple[Counter[int], Counter[int]]:
+    """By annotator: how many of their flagged labels leads have heard and decided on, and how many of these they changed
+    or left out."""
+    heard = Decision.objects.standing().filter(
+        blind_level__isnull=False, verdict__in=[Decision.Verdict.KEEP, *CONFIRMED]
+    )
+    verdicts = list(heard.values_list("flag__annotation__annotator", "verdict"))
+    return Counter(pk for pk, _ in verdicts), Counter(pk for pk, verdict in verdicts if verdict in CONFIRMED)
+
+
+def _over_all(differences: Any) -> dict[str, Any]:
+    known = np.abs(differences[np.isfinite(differences)])
+    return {"n": len(known), "value": round(float(known.mean()), 3) if len(known) else None}
