@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -16,7 +17,8 @@ from django.conf import settings
 from django.db import transaction
 
 import energyapp
-from annotations.review.flags import raise_flags
+from annotations.models import Flag, ReviewRules
+from annotations.review.flags import Accusation, raise_flags
 from energyapp.jobs.claims import Claim, JobRefused, NotClaimed
 from modeling.core import artifacts
 from modeling.core.dataset import evaluation_slice
@@ -33,6 +35,7 @@ from modeling.core.metrics import by_group
 from modeling.core.recipes import RECIPES, Recipe
 from modeling.core.versions import library_versions
 from modeling.models import Prediction, Promotion, TrainingRun
+from modeling.slice_change import slice_change
 from modeling.suspects import find_suspects
 from modeling.training_data import TrainingData, read_training_data
 
@@ -77,6 +80,8 @@ def _train(run: TrainingRun, claim: Claim) -> None:
     )
     metrics = _metrics(data, evaluation) | {
         "n_left_out": data.n_left_out,
+        "newest_decision": data.newest_decision,
+        "newest_annotation": data.newest_annotation,
         "notes": [*data.notes, *model.notes],
         "details": getattr(model, "details", {}),
         "importance": importance,
@@ -91,9 +96,10 @@ def _train(run: TrainingRun, claim: Claim) -> None:
         claim.report(0.9, "Predicting every track")
         final = predictions_of(model, data.features.values)
         claim.report(0.95, "Looking for labels that look wrong")
-        suspects = find_suspects(data, evaluation, share=settings.FLAG_SHARE, seed=run.seed)
+        suspects = find_suspects(data, evaluation, ReviewRules.objects.current(), seed=run.seed)
 
         with transaction.atomic():
+            flags = _raise(run, suspects)
             TrainingRun.objects.filter(pk=run.pk).update(
                 feature_sets=list(data.feature_set_keys),
                 code_version=code_version(),
@@ -102,13 +108,12 @@ def _train(run: TrainingRun, claim: Claim) -> None:
                 artifact_digest=digest,
                 n_tracks=len(data.dataset.y),
                 n_annotations=len(data.annotations),
-                metrics=metrics,
+                metrics=metrics | {"slice_change": slice_change(data, evaluation), "flags": flags},
             )
             _store(chain(_held_out(run, data, evaluation), _final(run, data, final)))
-            n_open = raise_flags(suspects, source=str(run))
             if not Promotion.objects.exists():
                 Promotion.objects.create(run=run, promoted_by=None)
-            claim.succeed(f"macro-MAE {metrics['out_of_fold']['macro_mae']:.2f}; {n_open} labels to review")
+            claim.succeed(f"macro-MAE {metrics['out_of_fold']['macro_mae']:.2f}; {flags['open']} labels to review")
         unless_it_succeeds.pop_all()
 
 
@@ -175,6 +180,18 @@ def _write_artifact(
     # With the levels that metrics are counted against, the snapshot is all it takes to get them again.
     data.dataset.save(settings.RUNS_DIR / name / "dataset.npz", true_level=data.true_level)
     return digest
+
+
+def _raise(run: TrainingRun, suspects: list[Accusation]) -> dict[str, Any]:
+    """How many labels are doubted now, how many of them had no flag before, for which reasons, and how many wait for a lead."""
+    known = set(Flag.objects.values_list("annotation", flat=True))
+    doubted = {accusation.annotation_id for accusation in suspects}
+    return {
+        "found": Counter(str(accusation.reason) for accusation in suspects),
+        "labels": len(doubted),
+        "new": len(doubted - known),
+        "open": raise_flags(suspects, source=str(run)),
+    }
 
 
 def _store(predictions: Iterator[Prediction]) -> None:

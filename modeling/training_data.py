@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from django.db.models import Q
+from django.db.models import Max, Model, Q
 from numpy.typing import NDArray
 
 from annotations import consensus
@@ -46,6 +47,9 @@ class Label(NamedTuple):
     track_id: int
     annotator_id: int
     level: int
+    source: str
+    answered_s: float | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +64,8 @@ class TrainingData:
         What the product shows as each track's level: metrics are counted against this.
     track_ids, genres
         Aligned with the dataset's rows.
+    labels
+        All that count, of tracks without features too.
     annotations
         Those of the dataset's tracks.
     annotation_row : shape (n_annotations,), int
@@ -72,17 +78,22 @@ class TrainingData:
         Of every track that has them, labelled or not; the dataset's rows are its first, and the same memory.
     notes
         What is odd about these data, in sentences.
+    newest_decision, newest_annotation
+        Ids of the last of each that was there when labels were read; 0 before the first.
     """
 
     dataset: Dataset
     true_level: NDArray[np.int64]
     track_ids: list[int]
     genres: list[tuple[str, ...]]
+    labels: list[Label]
     annotations: list[Label]
     settled: frozenset[int]
     n_left_out: int
     features: FeatureMatrix
     notes: tuple[str, ...]
+    newest_decision: int
+    newest_annotation: int
 
     @property
     def feature_set_keys(self) -> tuple[str, ...]:
@@ -126,8 +137,10 @@ def read_training_data(set_names: Collection[str] = ()) -> TrainingData:
     UnusableFeatures
         The stored vectors are damaged, or the same for all.
     """
-    annotations = read_labels()
-    labelled = {annotation.track_id for annotation in annotations}
+    # Before the labels: what comes in between is one round late, and never missed.
+    newest = {"newest_decision": _newest(Decision), "newest_annotation": _newest(Annotation)}
+    labels = read_labels()
+    labelled = {label.track_id for label in labels}
     refuse_out_of_date(labelled)
     tracks = tracks_of_sets(set_names)
     keys = choose_feature_sets(tracks, labelled)
@@ -135,13 +148,17 @@ def read_training_data(set_names: Collection[str] = ()) -> TrainingData:
     _refuse_few(len(labelled), len(covered & labelled), set_names)
     features = read_features(keys, covered, labelled=labelled)
     _refuse_few(len(labelled), features.n_labelled, set_names)
-    return _assemble(features, annotations, n_left_out=len(labelled) - features.n_labelled)
+    return _assemble(features, labels, n_left_out=len(labelled) - features.n_labelled, **newest)
+
+
+def _newest(model: type[Model]) -> int:
+    return model._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
 
 
 def read_labels() -> list[Label]:
     """Those that count, of tracks that nobody has excluded."""
     # In the order of the ids, here and of the tracks: folds depend on it, and the same labels are to give the same numbers.
-    rows = Annotation.objects.for_training().order_by("pk").values_list("pk", "track_id", "annotator_id", "level")
+    rows = Annotation.objects.for_training().order_by("pk").values_list(*Label._fields)
     return [Label(*row) for row in rows.iterator(CHUNK_ROWS)]
 
 
@@ -180,10 +197,10 @@ def choose_feature_sets(tracks_of_set: dict[str, set[int]], labelled: set[int]) 
     return tuple(key for key in sorted(covered) if most and covered[key] >= MIN_SET_COVERAGE * most)
 
 
-def _assemble(features: FeatureMatrix, annotations: list[Label], *, n_left_out: int) -> TrainingData:
+def _assemble(features: FeatureMatrix, labels: list[Label], **also: int) -> TrainingData:
     track_ids = features.track_ids[: features.n_labelled]
     row_of_track = {track_id: row for row, track_id in enumerate(track_ids)}
-    annotations = [annotation for annotation in annotations if annotation.track_id in row_of_track]
+    annotations = [label for label in labels if label.track_id in row_of_track]
     settled = Decision.objects.levels_of_tracks()
     levels = levels_of(annotations, decided=settled)
     true_level = np.array([levels[track_id] for track_id in track_ids])
@@ -196,11 +213,12 @@ def _assemble(features: FeatureMatrix, annotations: list[Label], *, n_left_out: 
         true_level=true_level,
         track_ids=track_ids,
         genres=genres_of(row_of_track),
+        labels=labels,
         annotations=annotations,
         settled=frozenset(settled),
-        n_left_out=n_left_out,
         features=features,
         notes=features.notes + _notes(annotations, uris),
+        **also,
     )
     # A lead's level is what it is; the others are freed of the biases of whoever labelled them.
     data.dataset.y[:] = np.where([track_id in settled for track_id in track_ids], true_level, data.consensus.level)

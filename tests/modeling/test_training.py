@@ -131,7 +131,7 @@ def test_a_kept_label_is_not_flagged_again_and_leaves_the_places_to_others(libra
     train()
     n_flags = Flag.objects.count()
     kept = {flag.annotation_id for flag in Flag.objects.all()}
-    for flag in Flag.objects.all():
+    for flag in Flag.objects.strongest():
         AnnotationFactory(track=flag.annotation.track, annotator=lead, level=10, source="review")
         DecisionFactory(flag=flag, decided_by=lead, verdict="keep", blind_level=10)
 
@@ -198,7 +198,12 @@ def test_a_failed_training_leaves_no_half_results(library, monkeypatch):
 def test_the_same_labels_and_seed_give_the_same_numbers(library):
     first, second = train(), train()
 
-    assert first.metrics == second.metrics
+    # But for what is said of the run before: the second has one.
+    numbers = [
+        {key: run.metrics[key] for key in run.metrics if key not in {"slice_change", "flags"}}
+        for run in (first, second)
+    ]
+    assert numbers[0] == numbers[1]
     assert first.dataset_digest == second.dataset_digest
 
 
@@ -340,7 +345,7 @@ def test_flags_are_the_same_whatever_recipe_runs(library):
     by_ridge = accused()
     train("baseline")
 
-    assert len(by_ridge) == 3
+    assert len(by_ridge) == 6
     assert accused() == by_ridge
 
 
