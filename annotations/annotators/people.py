@@ -76,11 +76,11 @@ class Person:
             return None
         index = next((i for i, block in enumerate(blocks) if change and block["to"] >= change["since"]), None)
         return line_with_band(
-            [Point(_day(block["from"]), block["value"], *words.interval(block)) for block in blocks],
+            [Point(_short(block["from"], blocks), block["value"], *words.interval(block)) for block in blocks],
             label=f"Labels of {self.name} less what was expected, in levels, over time",
             target=0,
             target_label="as expected:",
-            change=None if change is None or index is None else (index, f"changed {_day(change['since'])}"),
+            change=None if change is None or index is None else (index, f"changed {words.day(change['since'])}"),
         )
 
     def sentences(self, too_fast_s: float) -> list[tuple[str, str]]:
@@ -110,5 +110,7 @@ def people_of(entries: Iterable[dict[str, Any]]) -> dict[int, Person]:
     return {pk: Person(pk, names[pk], entry, pk in excluded) for pk, entry in by_id.items() if pk in users}
 
 
-def _day(iso: str) -> str:
-    return dateformat.format(date.fromisoformat(iso), "j M Y")
+def _short(iso: str, blocks: list[dict[str, Any]]) -> str:
+    """A day, or where they stretch over years a month."""
+    span = date.fromisoformat(blocks[-1]["to"]) - date.fromisoformat(blocks[0]["from"])
+    return dateformat.format(date.fromisoformat(iso), "j M" if span.days < 300 else "M Y")

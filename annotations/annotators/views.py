@@ -122,7 +122,8 @@ def _columns(name: str, is_descending: bool) -> list[dict[str, Any]]:
 
 
 def _ridges(people: list[Person]) -> Any:
-    by_mean = sorted(people, key=lambda person: person.entry["mean"])
+    enough = [person for person in people if person.entry["n_labels"] >= MIN_LABELS]
+    by_mean = sorted(enough, key=lambda person: person.entry["mean"])
     return ridges([Ridge(each.name, each.entry["counts"], each.href) for each in by_mean], label="Shape of the scale")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any, NamedTuple
+
+from django.utils import dateformat
 
 from annotations.annotators.measures import MIN_LABELS, N_LEVELS
 from annotations.templatetags.signed import signed
@@ -58,7 +61,7 @@ def _concerns(entry: dict[str, Any]) -> Iterator[Concern]:
     if (too_fast := entry["too_fast"]["value"]) is not None and too_fast >= MANY_TOO_FAST:
         yield Concern("hurried", "warn", f"{100 * too_fast:.0f} % of the answers too fast")
     if change := entry["drift"]["change"]:
-        yield Concern("changed", "warn", f"since {change['since']}")
+        yield Concern("changed", "warn", f"since {day(change['since'])}")
 
 
 def interval(figure: dict[str, Any]) -> tuple[float, float]:
@@ -153,11 +156,19 @@ def drift(entry: dict[str, Any]) -> str:
     if change := entry["drift"]["change"]:
         return (
             f"Changed: against what was expected of each track, labels lay {signed(change['before'], 2)} levels off before"
-            f" {change['since']}, and {signed(change['after'], 2)} in the {change['n_after']:,} since."
+            f" {day(change['since'])}, and {signed(change['after'], 2)} in the {change['n_after']:,} since."
         )
     if entry["drift"]["blocks"]:
         return "No change that is larger than chance."
     return "Too few labels of tracks that others labelled too, given here over time. Of imported ones no time is known."
+
+
+def day(iso: str) -> str:
+    """
+    >>> day("2026-03-09")
+    '9 Mar 2026'
+    """
+    return dateformat.format(date.fromisoformat(iso), "j M Y")
 
 
 def _give_or_take(figure: dict[str, Any]) -> str:

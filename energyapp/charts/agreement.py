@@ -10,7 +10,8 @@ from energyapp.charts.svg import drawing, no_data, tag, text, titled
 CELL, GAP = 31.0, 1.5
 LEFT, TOP = 118.0, 8.0
 LONGEST_NAME = 15
-SMALLEST = 320.0  # narrower drawings would be drawn very large
+SMALLEST = 420.0  # narrower drawings would be drawn very large
+LARGE = 14  # so many names cannot be read at half the width of a page
 
 
 def agreement_triangle(
@@ -60,7 +61,7 @@ def agreement_triangle(
         width=max(LEFT + n * CELL, SMALLEST),
         height=TOP + n * CELL + 20,
         label=f"{label}: {said}",
-        class_="matrix triangle",
+        class_="matrix triangle large" if n > LARGE else "matrix triangle",
         has_links=any(links),
     )
 

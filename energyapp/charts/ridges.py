@@ -3,14 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from django.utils.safestring import SafeString
 
 from energyapp.charts.scale import require_finite
 from energyapp.charts.svg import drawing, no_data, tag, text, titled
 
-WIDTH, STEP, TALLEST = 430.0, 27.0, 50.0
-LEFT, RIGHT, TOP, BOTTOM = 122.0, 8.0, 30.0, 24.0
+WIDTH, STEP = 430.0, 27.0
+LEFT, RIGHT, TOP, BOTTOM = 122.0, 8.0, 34.0, 24.0
+USUAL, TALLEST = 27.0, 58.0  # heights: half of the ridges are lower than the first, none higher than the second
 LONGEST_NAME = 16
 N_POINTS = 56
 BANDWIDTH = 0.6  # of the smoothing, in levels: less, and ten levels would be ten hills
@@ -36,7 +38,8 @@ def ridges(rows: Sequence[Ridge], *, label: str) -> SafeString:
     _check(rows)
     n_levels = len(rows[0].counts)
     shapes = [density(row.counts) for row in rows]
-    unit = TALLEST / max(max(shape) for shape in shapes)
+    peaks = [max(shape) for shape in shapes]
+    unit = min(USUAL / median(peaks), TALLEST / max(peaks))
     height = TOP + len(rows) * STEP + BOTTOM
     bottom = height - BOTTOM
     ticks = [(level, _x(level, n_levels)) for level in range(1, n_levels + 1)]
