@@ -1,9 +1,10 @@
 from django.urls import path
 
-from modeling import lab_views, views
+from modeling import lab_views, round_views, views
 
 urlpatterns = [
     path("dashboard/", views.dashboard, name="dashboard"),
+    path("rounds/", round_views.rounds, name="rounds"),
     path("train/", views.train, name="train"),
     path("runs/<int:pk>/", views.run, name="run"),
     path("runs/<int:pk>/tracks/", views.run_tracks, name="run_tracks"),

@@ -19,6 +19,7 @@ from modeling import services
 from modeling.forms import TrainForm
 from modeling.models import Prediction, TrainingRun
 from modeling.recipe_choices import DECISION_CHOICES, DEFAULT_DECISION, DEFAULT_RECIPE, RECIPE_CHOICES
+from modeling.rounds import rounds_of
 
 PAGE_SIZE = 50
 N_RUNS_DRAWN = 60
@@ -48,6 +49,7 @@ def dashboard(request: Request) -> HttpResponse:
         "is_served": workers.serve("train"),
         "n_labels": Annotation.objects.current().count(),
         "trend_chart": _trend_chart(runs),
+        **_round_context(runs[:-3:-1]),
         **_train_choices(run),
         **(_part_context(run, "out_of_fold") if run else {}),
     }
@@ -111,6 +113,10 @@ def promote(request: Request, pk: int) -> HttpResponse:
     else:
         messages.success(request, f"{chosen} is now in use.".capitalize())
     return redirect("run", pk=pk)
+
+
+def _round_context(newest: list[TrainingRun]) -> dict[str, Any]:
+    return dict(zip(("newest_round", "last_round"), rounds_of(newest), strict=False))
 
 
 def _part_context(shown: TrainingRun, part: str) -> dict[str, Any]:

@@ -70,6 +70,7 @@ RULES = {
     "undo_decision": ("post", LEADS),
     "annotators": ("get", LEADS),
     "dashboard": ("get", LEADS),
+    "rounds": ("get", LEADS),
     "run": ("get", LEADS),
     "run_tracks": ("get", LEADS),
     "train": ("post", ADMINS),
