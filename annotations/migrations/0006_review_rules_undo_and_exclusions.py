@@ -159,6 +159,18 @@ class Migration(migrations.Migration):
                 default=False, help_text="Nothing doubts the label any more; kept for what leads have said about it."
             ),
         ),
+        migrations.AddField(
+            model_name="flag",
+            name="standing",
+            field=models.ForeignKey(
+                editable=False,
+                help_text="What holds of the label: the newest decision about any of its flags that nobody has undone.",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="standing_for",
+                to="annotations.decision",
+            ),
+        ),
         migrations.AlterField(
             model_name="flag",
             name="reason",
@@ -267,5 +279,9 @@ class Migration(migrations.Migration):
                 condition=models.Q(("gold_missed_by__gte", 1), ("gold_missed_by__lte", 9)),
                 name="review_rules_gold_in_scale",
             ),
+        ),
+        migrations.AddIndex(
+            model_name="decision",
+            index=models.Index(condition=models.Q(("verdict", "ask another")), fields=["flag"], name="decision_asks"),
         ),
     ]

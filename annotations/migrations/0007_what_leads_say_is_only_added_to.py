@@ -1,5 +1,6 @@
-"""Review rules and exclusions of annotators are history: the database refuses to change them.
+"""Two things that only a trigger can promise: what leads say is only added to, and a flag knows what holds of its label.
 
+Decisions are never changed, so what holds changes only as they come, or as a flag comes to a label that was decided about.
 SQLite makes a table anew when a column is added, and its triggers go with the old one: those of decisions are put back.
 """
 
@@ -11,23 +12,53 @@ ONLY_ADD = import_module("annotations.migrations.0005_annotators_of_a_track_are_
 NEW_APPEND_ONLY = ["annotations_reviewrules", "annotations_annotatorexclusion"]
 REMADE_BY_SQLITE = ["annotations_decision"]
 
+_STANDING = """UPDATE annotations_flag SET standing_id = (
+            SELECT MAX(decision.id) FROM annotations_decision AS decision
+            JOIN annotations_flag AS flag ON flag.id = decision.flag_id
+            WHERE flag.annotation_id = annotations_flag.annotation_id AND decision.verdict <> 'undo'
+            AND NOT EXISTS (SELECT 1 FROM annotations_decision AS undoing WHERE undoing.undoes_id = decision.id)
+        )"""
+_OF_DECIDED = f"{_STANDING} WHERE annotation_id = (SELECT annotation_id FROM annotations_flag WHERE id = NEW.flag_id);"
+_OF_NEW_FLAG = f"{_STANDING} WHERE id = NEW.id;"
+TRIGGERS = {"annotations_decision_holds": _OF_DECIDED, "annotations_flag_is_held": _OF_NEW_FLAG}
+TABLE = {"annotations_decision_holds": "annotations_decision", "annotations_flag_is_held": "annotations_flag"}
+
 
 def add_triggers(apps, schema_editor):
     vendor = schema_editor.connection.vendor
     for table in NEW_APPEND_ONLY + (REMADE_BY_SQLITE if vendor == "sqlite" else []):
         for statement in ONLY_ADD[vendor]:
             schema_editor.execute(statement.replace("TABLE_NAME", table), params=None)
+    for name, body in TRIGGERS.items():
+        for statement in _after_insert(vendor, name, body):
+            schema_editor.execute(statement, params=None)
+
+
+def _after_insert(vendor, name, body):
+    if vendor == "sqlite":
+        return [f"CREATE TRIGGER {name} AFTER INSERT ON {TABLE[name]} BEGIN {body} END"]
+    return [
+        f"""CREATE OR REPLACE FUNCTION {name}_now() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN {body} RETURN NULL; END $$""",
+        f"CREATE TRIGGER {name} AFTER INSERT ON {TABLE[name]} FOR EACH ROW EXECUTE FUNCTION {name}_now()",
+    ]
+
+
+def say_what_holds(apps, schema_editor):
+    schema_editor.execute(_STANDING, params=None)
 
 
 def drop_triggers(apps, schema_editor):
     on_table = schema_editor.connection.vendor == "postgresql"
-    for table in NEW_APPEND_ONLY:
-        for event in ("update", "delete"):
-            schema_editor.execute(
-                f"DROP TRIGGER {table}_no_{event}" + (f" ON {table}" if on_table else ""), params=None
-            )
+    names = {f"{table}_no_{event}": table for table in NEW_APPEND_ONLY for event in ("update", "delete")} | TABLE
+    for name, table in names.items():
+        schema_editor.execute(f"DROP TRIGGER {name}" + (f" ON {table}" if on_table else ""), params=None)
 
 
 class Migration(migrations.Migration):
     dependencies = [("annotations", "0006_review_rules_undo_and_exclusions")]
-    operations = [migrations.RunPython(add_triggers, drop_triggers)]
+    operations = [
+        migrations.RunPython(add_triggers, drop_triggers),
+        # Last: Postgres makes no trigger on a table whose changed rows it has still to check.
+        migrations.RunPython(say_what_holds, migrations.RunPython.noop),
+    ]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Case, Exists, OuterRef, Q, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.utils import timezone
 
 from annotations.models.base import MAX_LEVEL, MIN_LEVEL, AppendOnly
@@ -9,46 +9,51 @@ from annotations.models.labels import Annotation
 from annotations.models.people import User
 
 
+class State(models.TextChoices):
+    """Of a flag, and so of the label it is about."""
+
+    OPEN = "open", "Open"
+    SECOND_OPINION = "second opinion", "Second opinion"
+    RESOLVED = "resolved", "Resolved"
+
+
 class FlagQuerySet(models.QuerySet["Flag"]):
     def open(self):
         """Wanting a decision."""
-        return self._with_state().filter(is_settled=False, is_waiting=False)
+        return self.with_state().filter(state=State.OPEN)
 
     def awaiting_second_opinion(self):
-        # As `_with_state` has it, but of each flag that waits: these are few, and asked for whenever a track is handed out.
-        standing = Decision.objects.standing()
-        dropped = standing.filter(verdict=Decision.Verdict.DROP, flag__annotation=OuterRef("annotation"))
-        ruled = standing.filter(verdict__in=RULED, flag__annotation__track=OuterRef("annotation__track"))
-        relabelled = Annotation.objects.filter(supersedes=OuterRef("annotation"))
+        # As `with_state` has it, but of each flag that waits: these are few, and asked for whenever a track is handed out.
+        asked = Decision.objects.filter(verdict=Decision.Verdict.ASK_ANOTHER)
+        ruled = Flag.objects.filter(standing__verdict__in=RULED, annotation__track=OuterRef("annotation__track"))
         return self.filter(
-            ~Exists(dropped), ~Exists(ruled), ~Exists(relabelled), is_withdrawn=False, annotation__in=_waiting()
+            ~Exists(ruled), ~_is_relabelled(), ~Exists(_answers()), standing__in=asked, is_withdrawn=False
         )
 
     def resolved(self):
-        return self._with_state().filter(is_settled=True)
+        return self.with_state().filter(state=State.RESOLVED)
 
-    def _with_state(self):
-        """Settled: the label was kept and nothing much stronger was found against it since, or it was dropped; the
-        track's level was changed or the track excluded; or the annotator relabelled it."""
-        standing = Decision.objects.standing()
-        # By `in`, as above: decisions are few. One subquery that joins both ways takes seconds on 3,000 flags.
-        kept = standing.filter(
-            Q(suspicion=None) | Q(suspicion__gte=OuterRef("suspicion") - NEW_EVIDENCE),
-            verdict=Decision.Verdict.KEEP,
+    def with_state(self):
+        """Resolved: the label was kept and nothing much stronger was found against it since, or it was dropped; the
+        track's level was changed or the track excluded; or the annotator relabelled it; or nothing doubts it any more."""
+        kept = Q(standing__verdict=Decision.Verdict.KEEP) & (
+            Q(standing__suspicion=None) | Q(standing__suspicion__gte=F("suspicion") - NEW_EVIDENCE)
         )
-        dropped = standing.filter(verdict=Decision.Verdict.DROP)
-        ruled = standing.filter(verdict__in=RULED)
-        relabelled = Annotation.objects.filter(supersedes=OuterRef("annotation"))
+        # The verdict first: the databases look for answers only where somebody asked.
+        waiting = Q(standing__verdict=Decision.Verdict.ASK_ANOTHER) & ~Exists(_answers())
+        # By `in`: few tracks have a decision, and a query that asks for each flag's takes ten times as long.
+        ruled = Decision.objects.standing().filter(verdict__in=RULED).values("flag__annotation__track")
         return self.alias(
-            is_settled=Case(
-                When(annotation__in=kept.values("flag__annotation"), then=True),
-                When(annotation__in=dropped.values("flag__annotation"), then=True),
-                When(annotation__track__in=ruled.values("flag__annotation__track"), then=True),
-                When(Exists(relabelled), then=True),
-                When(is_withdrawn=True, then=True),
-                default=False,
-            ),
-            is_waiting=Case(When(annotation__in=_waiting(), then=True), default=False),
+            state=Case(
+                When(is_withdrawn=True, then=Value(State.RESOLVED)),
+                When(kept, then=Value(State.RESOLVED)),
+                When(standing__verdict=Decision.Verdict.DROP, then=Value(State.RESOLVED)),
+                When(annotation__track__in=ruled, then=Value(State.RESOLVED)),
+                When(_is_relabelled(), then=Value(State.RESOLVED)),
+                When(waiting, then=Value(State.SECOND_OPINION)),
+                default=Value(State.OPEN),
+                output_field=models.CharField(),
+            )
         )
 
     def reviewable_by(self, user: User):
@@ -73,9 +78,16 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         return self.select_related("annotation__track", "annotation__annotator").order_by("-suspicion", "pk")
 
 
-def _waiting():
-    """Annotations that somebody wants another label beside."""
-    return Decision.objects.standing().unanswered().values("flag__annotation")
+def _is_relabelled():
+    return Exists(Annotation.objects.filter(supersedes=OuterRef("annotation")))
+
+
+def _answers():
+    """What others than the accused have said about a flag's track since a lead asked."""
+    since = Annotation.objects.filter(
+        track=OuterRef("annotation__track"), created_at__gt=OuterRef("standing__created_at")
+    )
+    return since.exclude(annotator=OuterRef("annotation__annotator"))
 
 
 # A label that was kept is shown again once a reason against it is that much stronger than any was then, in levels.
@@ -102,6 +114,15 @@ class Flag(models.Model):
     is_withdrawn = models.BooleanField(
         default=False, help_text="Nothing doubts the label any more; kept for what leads have said about it."
     )
+    # By triggers on decisions and flags (migration 0007): whether a flag is open is asked of thousands, on every page.
+    standing = models.ForeignKey(
+        "Decision",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="standing_for",
+        help_text="What holds of the label: the newest decision about any of its flags that nobody has undone.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = FlagQuerySet.as_manager()
@@ -126,28 +147,12 @@ class Flag(models.Model):
 class DecisionQuerySet(models.QuerySet["Decision"]):
     def standing(self):
         """What holds now of each annotation: the newest decision about any of its flags that nobody has undone."""
-        later = Decision.objects.filter(
-            ~Exists(_undone()),
-            flag__annotation=OuterRef("flag__annotation"),
-            pk__gt=OuterRef("pk"),
-        ).exclude(verdict=Decision.Verdict.UNDO)
-        return self.exclude(verdict=Decision.Verdict.UNDO).filter(~Exists(_undone()), ~Exists(later))
-
-    def unanswered(self):
-        """Requests for another label that nobody has answered since."""
-        answer = Annotation.objects.filter(
-            track=OuterRef("flag__annotation__track"), created_at__gt=OuterRef("created_at")
-        ).exclude(annotator=OuterRef("flag__annotation__annotator"))
-        return self.filter(~Exists(answer), verdict=Decision.Verdict.ASK_ANOTHER)
+        return self.filter(Exists(Flag.objects.filter(standing=OuterRef("pk"))))
 
     def levels_of_tracks(self) -> dict[int, int]:
         """Track id -> the level that a lead has set; of several, the newest."""
         changes = self.standing().filter(verdict=Decision.Verdict.CHANGE).order_by("pk")
         return dict(changes.values_list("flag__annotation__track", "level"))
-
-
-def _undone():
-    return Decision.objects.filter(undoes=OuterRef("pk"))
 
 
 class Decision(AppendOnly):
@@ -206,6 +211,7 @@ class Decision(AppendOnly):
                 condition=Q(verdict__in=["keep", "change", "ask another", "exclude", "drop label", "undo"]),
             ),
         ]
+        indexes = [models.Index(name="decision_asks", fields=["flag"], condition=Q(verdict="ask another"))]
 
     def __str__(self) -> str:
         return f"{self.flag}: {self.verdict}"

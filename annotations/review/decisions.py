@@ -1,7 +1,7 @@
 """What leads decide about flags, and the opinion that comes before: one transaction each, safe to repeat."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -90,7 +90,7 @@ def decide(
     # Lock before looking: of two leads who decide at once the second must see the first's row.
     Track.objects.select_for_update().get(pk=flag.annotation.track_id)
     # Against `raise_flags`, which withdraws flags without decisions.
-    if not Flag.objects.select_for_update().filter(pk=flag.pk).exists():
+    if flag.pk not in _lock_flags([flag.annotation_id]):
         raise FlagGone("The newest training no longer doubts this label, so there is nothing to decide.")
     _refuse_own(reviewer, flag)
     opinion = blind_opinion(reviewer=reviewer, track=flag.annotation.track)
@@ -121,6 +121,7 @@ def undo(*, reviewer: User, decision: Decision, note: str = "") -> Decision:
     flag = decision.flag
     # Before looking, as in `decide`.
     Track.objects.select_for_update().get(pk=flag.annotation.track_id)
+    _lock_flags([flag.annotation_id])
     _refuse_own(reviewer, flag)
     if not Decision.objects.standing().filter(pk=decision.pk).exists():
         raise DecidedMeanwhile("This decision does not hold any more; look at the history for what came after it.")
@@ -128,7 +129,7 @@ def undo(*, reviewer: User, decision: Decision, note: str = "") -> Decision:
     undone = Decision(
         flag=flag,
         decided_by=reviewer,
-        blind_level=opinion and opinion.level,
+        blind_level=opinion.level if opinion else None,
         verdict=Decision.Verdict.UNDO,
         undoes=decision,
         note=note,
@@ -173,11 +174,18 @@ def decide_many(*, reviewer: User, flags: Collection[int], verdict: str) -> Outc
 
 
 def _locked_open_flags(flags: Collection[int]) -> list[Flag]:
-    """Tracks before flags, as in `decide`, each in the order of ids: two who lock the same wait, and never in a circle."""
     tracks = Track.objects.filter(annotations__flags__in=flags).values("pk")
     list(Track.objects.select_for_update().filter(pk__in=tracks).order_by("pk").values_list("pk"))
-    list(Flag.objects.select_for_update().filter(pk__in=flags).order_by("pk").values_list("pk"))
+    labels = Annotation.objects.filter(flags__in=flags)
+    _lock_flags(labels.values_list("pk", flat=True))
     return list(Flag.objects.open().filter(pk__in=flags).select_related("annotation").order_by("pk"))
+
+
+def _lock_flags(labels: Iterable[int]) -> set[int]:
+    """All that are about these labels, as a decision about one changes what all of them say; their ids. After the tracks, and
+    in the order of ids: two who lock the same then wait for each other, and never in a circle."""
+    flags = Flag.objects.select_for_update().filter(annotation__in=labels).order_by("pk")
+    return set(flags.values_list("pk", flat=True))
 
 
 def _refuse_own(reviewer: User, flag: Flag) -> None:

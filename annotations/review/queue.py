@@ -10,19 +10,14 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.db.models import Count, Q, TextChoices
+from django.db.models import Count, Q
 
 from annotations.models import LEVELS, Flag, FlagQuerySet, User
+from annotations.models.flags import State
 
 MAX_WORDS = 200
 MAX_DIGITS = 18  # of an id: more than the database can look for
 MAX_SUSPICION = len(LEVELS) - 1
-
-
-class State(TextChoices):
-    OPEN = "open", "Open"
-    SECOND_OPINION = "second opinion", "Second opinion"
-    RESOLVED = "resolved", "Resolved"
 
 
 class Place(NamedTuple):
@@ -121,10 +116,19 @@ class QueueFilter:
         rows = self.flags().filter(before(flag.suspicion, flag.pk)).exclude(annotation=flag.annotation_id)
         return rows.reverse().first()
 
-    def place(self, flag: Flag) -> Place:
-        earlier = Count("pk", filter=before(flag.suspicion, flag.pk) & ~Q(annotation=flag.annotation_id))
-        counted = self.flags().order_by().aggregate(earlier=earlier, all=Count("pk"))
-        return Place(counted["earlier"] + 1, counted["all"])
+    def place(self, flag: Flag) -> Place | None:
+        """None where the flag's label is not among the rows."""
+        is_this = Q(annotation=flag.annotation_id)
+        counted = (
+            self.flags()
+            .order_by()
+            .aggregate(
+                earlier=Count("pk", filter=before(flag.suspicion, flag.pk) & ~is_this),
+                this=Count("pk", filter=is_this),
+                all=Count("pk"),
+            )
+        )
+        return Place(counted["earlier"] + 1, counted["all"]) if counted["this"] else None
 
 
 # ---- Order: by suspicion, and by id where that is the same
