@@ -77,9 +77,10 @@ def cluster_annotators(
     """
     tracks, annotators, annotation = checked_annotations(track_index, annotator_index, level)
     pairs = label_pairs(tracks, annotators, _as_the_usual_annotator(tracks, annotators, annotation))
-    n = pairs.per_pair(np.ones(len(pairs.track)))
-    similarity = _similarity(n, pairs.per_pair((pairs.first_level - pairs.second_level) ** 2))
-    enough = np.flatnonzero(pairs.n_shared >= MIN_SHARED_TRACKS)
+    n = pairs.matrix(pairs.sums(np.ones(len(pairs.pair))))
+    similarity = _similarity(n, pairs.matrix(pairs.sums((pairs.first_level - pairs.second_level) ** 2)))
+    n_shared = np.bincount(annotators[np.bincount(tracks)[tracks] > 1], minlength=len(n))
+    enough = np.flatnonzero(n_shared >= MIN_SHARED_TRACKS)
     label = np.full(pairs.n_annotators, -1)
     label[enough] = _groups(similarity[np.ix_(enough, enough)], np.random.default_rng(seed))
     similarity[(n == 0) & ~np.eye(len(n), dtype=bool)] = np.nan

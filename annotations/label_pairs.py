@@ -35,17 +35,14 @@ class LabelPairs:
         """Which two annotators, as a place in a flattened (n_annotators, n_annotators) matrix."""
         return self.first * self.n_annotators + self.second
 
-    @property
-    def n_shared(self) -> Indices:
-        """The number of tracks each annotator shares with anybody."""
-        sharing = np.concatenate([self.first, self.second]) + self.n_annotators * np.tile(self.track, 2)
-        return np.bincount(np.unique(sharing) % self.n_annotators, minlength=self.n_annotators)
+    def sums(self, values: NDArray) -> Floats:
+        """Over the tracks that every two annotators share, at the places of `pair`."""
+        return np.bincount(self.pair, values, minlength=self.n_annotators**2).astype(np.float64)
 
-    def per_pair(self, values: NDArray) -> Floats:
-        """Sums over the tracks two annotators share: a symmetric matrix."""
-        upper = np.bincount(self.pair, values, minlength=self.n_annotators**2)
-        matrix = upper.reshape(self.n_annotators, self.n_annotators).astype(np.float64)
-        return matrix + matrix.T
+    def matrix(self, of_pair: NDArray) -> NDArray:
+        """Symmetric, (n_annotators, n_annotators), from values at the places of `pair`."""
+        upper = of_pair.reshape(self.n_annotators, self.n_annotators)
+        return np.where(np.tri(self.n_annotators, dtype=bool), upper.T, upper)
 
 
 def label_pairs(tracks: Indices, annotators: Indices, level: Floats) -> LabelPairs:
