@@ -76,6 +76,31 @@ class Annotators(Experiment):
 
 
 @dataclass(kw_only=True)
+class AnnotatorClusters(Experiment):
+    name = "annotator_clusters"
+    title = "One model a cluster of annotators"
+    question = "Do annotators who label alike make a model that does better on their labels than one of everybody's?"
+    thesis = "section 6.2"
+
+    recipe: str = recipe_option("ridge_thresholds")
+
+
+@dataclass(kw_only=True)
+class WithoutAnnotator(Experiment):
+    name = "without_annotator"
+    title = "Without an annotator"
+    question = "Does leaving out an annotator's labels lower the error, and does it beat freeing all labels of biases?"
+    thesis = "section 6"
+
+    recipe: str = recipe_option("ridge_thresholds")
+    annotator: str = option(
+        "", "Who is left out. Nobody named: several, one after the other, and all of them together."
+    )
+    first: str = option("most_labels", "Who is tried where nobody is named.", choices=("most_labels", "most_biased"))
+    n_annotators: int = option(3, "How many are tried where nobody is named.", low=1, high=20)
+
+
+@dataclass(kw_only=True)
 class Search(Experiment):
     name = "search"
     title = "Search for a better network"
@@ -181,6 +206,8 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
         ClassDependence,
         FeatureSets,
         Annotators,
+        AnnotatorClusters,
+        WithoutAnnotator,
         Search,
         NetworkResampling,
         Final,

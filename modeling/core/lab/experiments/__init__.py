@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from modeling.core.lab.comparison import OnProgress
 from modeling.core.lab.data import LabData
 from modeling.core.lab.experiments import (
+    annotator_clusters,
     annotators,
     class_dependence,
     coarser_scale,
@@ -20,6 +21,7 @@ from modeling.core.lab.experiments import (
     resampling,
     search,
     windows_maximum,
+    without_annotator,
 )
 from modeling.core.lab.report import Findings
 
@@ -31,6 +33,7 @@ class Answer(Protocol):
 
 
 ANSWERS: dict[str, Answer] = {
+    "annotator_clusters": annotator_clusters.answer,
     "annotators": annotators.answer,
     "class_dependence": class_dependence.answer,
     "coarser_scale": coarser_scale.answer,
@@ -45,4 +48,5 @@ ANSWERS: dict[str, Answer] = {
     "resampling": resampling.answer,
     "search": search.answer,
     "windows_maximum": windows_maximum.answer,
+    "without_annotator": without_annotator.answer,
 }

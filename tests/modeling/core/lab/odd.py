@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from modeling.core.annotations import Annotations
 from modeling.core.dataset import Dataset
 from modeling.core.lab.data import LabData
 
@@ -27,3 +28,18 @@ def odd_data(n=120, *, seed=0):
     )
     genres = [("rock", "pop") if row % 3 == 0 else ("Jazz",) if row % 3 == 1 else () for row in range(n)]
     return LabData(dataset, SETS, genres)
+
+
+def odd_labels(data, *, seed=0):
+    """Six people of two tastes and a nameless one who labelled three tracks; the last five tracks are labelled by nobody."""
+    rng = np.random.default_rng(seed)
+    level = data.dataset.y[:-5]
+    taste = rng.normal(0, 2, len(level))
+    track, annotator, given = [np.arange(3)], [np.full(3, "")], [np.array([4, 5, 6])]
+    for number, name in enumerate(("ann", "bob", "cleo", "dora", "emil", "fay")):
+        rows = np.sort(rng.choice(len(level), 70, replace=False))
+        heard = level + (taste if number % 2 else -taste) + number / 5 + rng.normal(0, 0.5, len(level))
+        track.append(rows)
+        annotator.append(np.full(len(rows), name))
+        given.append(np.clip(np.round(heard[rows]), 1, 10))
+    return Annotations(*map(np.concatenate, (track, annotator, given)))
