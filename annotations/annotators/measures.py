@@ -6,7 +6,6 @@ What is compared is always said of the same tracks: who is given calmer music is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -193,7 +192,7 @@ def _drift(labels: Labels, residual: Floats, n: int) -> list[dict[str, Any]]:
     known = np.flatnonzero(np.isfinite(residual) & np.isfinite(labels.said_at))
     order = known[np.lexsort((labels.said_at[known], labels.annotator[known]))]
     annotator, said_at, value = labels.annotator[order], labels.said_at[order], residual[order]
-    changes = find_changes(annotator, value)
+    changes = find_changes(annotator, value) if len(value) else {}
     n_labels = np.bincount(annotator, minlength=n)
     start = np.cumsum(n_labels) - n_labels
     n_blocks = np.minimum(n_labels // BLOCK_LABELS, MAX_BLOCKS)
@@ -205,8 +204,8 @@ def _drift(labels: Labels, residual: Floats, n: int) -> list[dict[str, Any]]:
         {
             "blocks": [
                 {
-                    "from": _day(said_at[first[block]]),
-                    "to": _day(said_at[first[block] + count[block] - 1]),
+                    "from": int(said_at[first[block]]),
+                    "to": int(said_at[first[block] + count[block] - 1]),
                     **_figure(int(count[block]), float(mean[block]), float(se[block])),
                 }
                 for block in range(each * MAX_BLOCKS, each * MAX_BLOCKS + n_blocks[each])
@@ -219,15 +218,11 @@ def _drift(labels: Labels, residual: Floats, n: int) -> list[dict[str, Any]]:
 
 def _change(found: Change, said_at: Floats) -> dict[str, Any]:
     return {
-        "since": _day(said_at[found.index]),
+        "since": int(said_at[found.index]),
         "n_after": len(said_at) - found.index,
         "before": round(found.before, 2),
         "after": round(found.after, 2),
     }
-
-
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 # ---- Figures

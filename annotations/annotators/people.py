@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from typing import Any, Literal
 
 from django.urls import reverse
-from django.utils import dateformat
 from django.utils.safestring import SafeString
 
 from annotations.annotators import words
 from annotations.annotators.measures import N_LEVELS
 from annotations.models import AnnotatorExclusion, User
 from energyapp.charts import Point, level_histogram, line_with_band, share_bar
+
+LONG_S = 300 * 24 * 3600  # of a drift chart: days of two years would look alike
 
 
 def names_of(people: Iterable[User]) -> dict[int, str]:
@@ -110,7 +110,7 @@ def people_of(entries: Iterable[dict[str, Any]]) -> dict[int, Person]:
     return {pk: Person(pk, names[pk], entry, pk in excluded) for pk, entry in by_id.items() if pk in users}
 
 
-def _short(iso: str, blocks: list[dict[str, Any]]) -> str:
+def _short(seconds: int, blocks: list[dict[str, Any]]) -> str:
     """A day, or where they stretch over years a month."""
-    span = date.fromisoformat(blocks[-1]["to"]) - date.fromisoformat(blocks[0]["from"])
-    return dateformat.format(date.fromisoformat(iso), "j M" if span.days < 300 else "M Y")
+    is_long = blocks[-1]["to"] - blocks[0]["from"] > LONG_S
+    return words.day(seconds, "M Y" if is_long else "j M")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from django.utils import dateformat
+from django.utils import dateformat, timezone
 
 from annotations.annotators.measures import MIN_LABELS, N_LEVELS
 from annotations.templatetags.signed import signed
@@ -163,12 +163,9 @@ def drift(entry: dict[str, Any]) -> str:
     return "Too few labels of tracks that others labelled too, given here over time. Of imported ones no time is known."
 
 
-def day(iso: str) -> str:
-    """
-    >>> day("2026-03-09")
-    '9 Mar 2026'
-    """
-    return dateformat.format(date.fromisoformat(iso), "j M Y")
+def day(seconds: int, written: str = "j M Y") -> str:
+    """Of a moment in seconds since 1970, where the installation is."""
+    return dateformat.format(timezone.localtime(datetime.fromtimestamp(seconds, UTC)), written)
 
 
 def _give_or_take(figure: dict[str, Any]) -> str:

@@ -11,10 +11,13 @@ from django.utils.safestring import SafeString
 
 from energyapp.charts import (
     Point,
+    Ridge,
     ScatterPoint,
+    agreement_triangle,
     confusion_matrix,
     level_histogram,
     line_with_band,
+    ridges,
     scatter,
     share_bar,
     value_bar,
@@ -51,6 +54,8 @@ ALL: dict[str, Callable[[str], SafeString]] = {
         second_label=text,
         label=text,
         target=0.5,
+        target_label=text,
+        change=(1, text),
     ),
     "matrix": lambda text: confusion_matrix(
         MATRIX, label=text, href=lambda row, column: text, row_name=text, column_name=text
@@ -58,6 +63,12 @@ ALL: dict[str, Callable[[str], SafeString]] = {
     "scatter": lambda text: scatter([ScatterPoint(text, 1, 2, text, True)], x_label=text, y_label=text, label=text),
     "share bar": lambda text: share_bar(0.5, label=text),
     "value bar": lambda text: value_bar(3, maximum=4, label=text),
+    "ridges": lambda text: ridges([Ridge(text, COUNTS, text), Ridge(text, [1] * 10)], label=text),
+    "triangle": lambda text: agreement_triangle(
+        [text, text, text], [[None] * 3, [0.7, None, None], [-0.4, None, None]], n_shared=[[12] * 3] * 3, label=text
+    ),
+    "no ridges": lambda text: ridges([], label=text),
+    "nobody to agree with": lambda text: agreement_triangle([text], [[None]], n_shared=[[0]], label=text),
     "no runs": lambda text: line_with_band([], label=text),
     "no points": lambda text: scatter([], x_label=text, y_label=text, label=text),
 }
