@@ -6,6 +6,7 @@ import string
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from celery import current_app
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Paginator
@@ -20,7 +21,6 @@ from annotations.annotators.measures import MIN_LABELS
 from annotations.annotators.people import Person, names_of, people_of
 from annotations.http import Request
 from annotations.models import Annotation, User
-from annotations.tasks import refresh_annotator_report
 from energyapp.charts import Ridge, agreement_triangle, ridges
 
 PAGE_SIZE = 24
@@ -161,7 +161,7 @@ def look_again(request: Request) -> HttpResponse:
         messages.info(request, "Nothing has changed since the last look.")
         return redirect("annotators")
     try:
-        refresh_annotator_report.delay()
+        current_app.send_task("upkeep.refresh_annotator_report")
     except BrokerUnavailable:
         messages.error(
             request,

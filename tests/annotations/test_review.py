@@ -305,30 +305,6 @@ def test_the_queue_takes_the_same_number_of_queries_for_any_number_of_flags(as_l
         as_lead.get("/review/")
 
 
-def test_the_annotators_page_shows_each_distribution_and_the_agreement(as_lead, django_assert_max_num_queries):
-    one, two = AnnotatorFactory(username="one"), AnnotatorFactory(username="two")
-    for level in range(1, 11):
-        track = AnnotationFactory(annotator=one, level=level).track
-        AnnotationFactory(track=track, annotator=two, level=max(1, level - 1))
-
-    with django_assert_max_num_queries(14):
-        html = as_lead.get("/annotators/").content.decode()
-
-    assert "Labels of one" in html
-    assert "Labels of two" in html
-    assert "over 10 shared tracks" in html
-
-
-def test_the_annotators_page_without_labels_says_so(as_lead):
-    assert "No labels yet" in as_lead.get("/annotators/").content.decode()
-
-
-def test_agreement_that_is_undefined_is_said_and_not_invented(as_lead):
-    AnnotationFactory()
-
-    assert "no track has two labels" in as_lead.get("/annotators/").content.decode()
-
-
 def test_a_settled_flag_says_so_and_can_be_decided_again(as_lead, lead):
     flag = FlagFactory()
     hear(lead, flag)
