@@ -17,24 +17,22 @@ def why(flag: Flag) -> str:
 
 
 def _model_error(flag: Flag, evidence: dict[str, Any]) -> str:
-    grounds = []
-    if (score := evidence.get("score")) is not None:
-        grounds.append(f"without this track the model predicts {score:.1f}")
-    if (bias := evidence.get("bias")) is not None:
-        grounds.append(f"this annotator usually says {_more(bias)}")
-    return _sentence(" and ".join(grounds), _expected(flag))
+    bias = evidence.get("bias")
+    habit = f" and with this annotator usually saying {_more(bias)} than others" if bias is not None else ""
+    return _sentence(f"by its sound{habit} {_expected(flag)}")
 
 
 def _neighbours(flag: Flag, evidence: dict[str, Any]) -> str:
     level = evidence.get("neighbours_level")
-    return _sentence(level is not None and f"the most similar tracks are at {level:.1f} on average", _expected(flag))
+    alike = level is not None and f"the most similar tracks of other artists are at {level:.1f} on average"
+    return _sentence(alike, f"of this annotator {_expected(flag)}")
 
 
 def _disagreement(flag: Flag, evidence: dict[str, Any]) -> str:
     spread, n_annotators = evidence.get("spread"), evidence.get("n_annotators")
     people = f"{n_annotators} annotators" if n_annotators is not None else "annotators"
-    apart = spread is not None and f"{people} lie {spread:.1f} times as far apart as their habits explain"
-    return _sentence(apart, f"by all of them {_expected(flag)}")
+    apart = spread is not None and f"{people} lie {spread:.1f} times as far apart as usual, their habits aside"
+    return _sentence(apart, f"by what all of them say {_expected(flag)}")
 
 
 def _gold_missed(flag: Flag, evidence: dict[str, Any]) -> str:
@@ -46,28 +44,29 @@ def _too_fast(flag: Flag, evidence: dict[str, Any]) -> str:
     answered_s, usual_s = evidence.get("answered_s"), evidence.get("usual_s")
     fast = "answered too fast" if answered_s is None else f"answered within {answered_s:.1f} s"
     usual = f", where {usual_s:.1f} s are usual for this annotator" if usual_s is not None else ""
-    return _sentence(fast + usual, "score" in evidence and _expected(flag))
+    return _sentence(fast + usual, _expected(flag))
 
 
 def _drift(flag: Flag, evidence: dict[str, Any]) -> str:
     before, after = evidence.get("bias_before"), evidence.get("bias_after")
-    changed = None
-    if before is not None and after is not None:
-        changed = f"{_since(evidence)} this annotator says {_more(after)} than others, before it was {_more(before)}"
+    known = before is not None and after is not None
+    changed = (
+        known and f"{_since(evidence)} this annotator says {_more(after)} than others, before it was {_more(before)}"
+    )
     return _sentence(changed, f"as before {_expected(flag)}")
 
 
 def _since(evidence: dict[str, Any]) -> str:
-    day = evidence.get("since")
+    day, n_after = evidence.get("since"), evidence.get("n_after")
     since = f"since {date_format(date.fromisoformat(day), 'j M Y')}" if day else "by now"
-    n_after = evidence.get("n_after")
     return since if n_after is None else f"{since} ({n_after} labels)"
 
 
 def _expected(flag: Flag) -> str:
-    """What was expected, and how far off the label is."""
+    """What was expected, and how far off the label is: by the suspicion, as what is expected is kept within the scale."""
     level, expected = flag.annotation.level, flag.expected_level
-    return f"{expected:.1f} was expected, and {level} is {_off(level - expected)}"
+    gap = flag.suspicion if level > expected else -flag.suspicion
+    return f"{expected:.1f} was expected; {level} is {_off(gap)}"
 
 
 def _off(gap: float, *, n_decimals: int = 1) -> str:
@@ -84,18 +83,14 @@ def _off(gap: float, *, n_decimals: int = 1) -> str:
 def _more(bias: float) -> str:
     """
     >>> _more(0.24), _more(-1.0), _more(0.04)
-    ('0.2 levels more', '1.0 level less', 'no more and no less')
+    ('0.2 levels more', '1.0 level less', 'no more')
     """
     size = round(abs(bias), 1)
-    return (
-        f"{size:.1f} level{'' if size == 1 else 's'} {'more' if bias > 0 else 'less'}"
-        if size
-        else "no more and no less"
-    )
+    return f"{size:.1f} level{'' if size == 1 else 's'} {'more' if bias > 0 else 'less'}" if size else "no more"
 
 
-def _sentence(*clauses: str | bool | None) -> str:
-    said = "; ".join(clause for clause in clauses if clause and clause is not True)
+def _sentence(*clauses: str | bool) -> str:
+    said = ": ".join(clause for clause in clauses if isinstance(clause, str))
     return f"{said[0].upper()}{said[1:]}."
 
 

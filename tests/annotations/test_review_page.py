@@ -46,36 +46,37 @@ def page(client, flag, query=""):
         (
             "model error",
             MODEL,
-            "Without this track the model predicts 7.8 and this annotator usually says 0.2 levels more; "
-            "8.0 was expected, and 2 is 6.0 levels lower.",
+            "By its sound and with this annotator usually saying 0.2 levels more than others 8.0 was expected; "
+            "2 is 6.0 levels lower.",
         ),
         (
             "neighbours",
             MODEL | {"neighbours_level": 7.94},
-            "The most similar tracks are at 7.9 on average; 8.0 was expected, and 2 is 6.0 levels lower.",
+            "The most similar tracks of other artists are at 7.9 on average: of this annotator 8.0 was expected; "
+            "2 is 6.0 levels lower.",
         ),
         (
             "disagreement",
             MODEL | {"spread": 1.87, "n_annotators": 4},
-            "4 annotators lie 1.9 times as far apart as their habits explain; "
-            "by all of them 8.0 was expected, and 2 is 6.0 levels lower.",
+            "4 annotators lie 1.9 times as far apart as usual, their habits aside: by what all of them say 8.0 was expected; "
+            "2 is 6.0 levels lower.",
         ),
-        ("gold missed", {"agreed": 9}, "Leads agreed on 9 for this track; 2 is 7 levels lower."),
+        ("gold missed", {"agreed": 8}, "Leads agreed on 8 for this track: 2 is 6 levels lower."),
         (
             "too fast",
             MODEL | {"answered_s": 1.23, "usual_s": 9.0},
-            "Answered within 1.2 s, where 9.0 s are usual for this annotator; 8.0 was expected, and 2 is 6.0 levels lower.",
+            "Answered within 1.2 s, where 9.0 s are usual for this annotator: 8.0 was expected; 2 is 6.0 levels lower.",
         ),
         (
             "drift",
             MODEL | {"bias_before": -0.2, "bias_after": 1.44, "since": "2026-11-01", "n_after": 34},
-            "Since 1 Nov 2026 (34 labels) this annotator says 1.4 levels more than others, before it was 0.2 levels less; "
-            "as before 8.0 was expected, and 2 is 6.0 levels lower.",
+            "Since 1 Nov 2026 (34 labels) this annotator says 1.4 levels more than others, before it was 0.2 levels less: "
+            "as before 8.0 was expected; 2 is 6.0 levels lower.",
         ),
     ],
 )
 def test_each_reason_is_one_sentence_with_its_numbers(reason, evidence, sentence):
-    flag = FlagFactory(reason=reason, annotation__level=2, expected_level=8.0, evidence=evidence)
+    flag = FlagFactory(reason=reason, annotation__level=2, expected_level=8.0, suspicion=6.0, evidence=evidence)
 
     assert why(flag) == sentence
 
@@ -93,7 +94,9 @@ def test_flags_of_older_versions_say_what_they_know(reason, as_lead, lead):
 
 
 def test_a_label_as_expected_is_not_said_to_be_off():
-    assert why(FlagFactory(annotation__level=8, evidence={})) == "8.0 was expected, and 8 is about that."
+    flag = FlagFactory(annotation__level=8, suspicion=0, evidence={})
+
+    assert why(flag) == "By its sound 8.0 was expected; 8 is about that."
 
 
 # ---- Blind first

@@ -1,14 +1,17 @@
 """Reviewing flagged labels: blind opinion, evidence, decision."""
 
 import re
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import expect
 
 from annotations.models import Annotation, Decision, Flag
+from annotations.review import decisions
 from tests.audio_files import track_with_audio
 from tests.browser.conftest import arrive, page_loads
-from tests.factories import AnnotationFactory, AnnotatorFactory, FlagFactory
+from tests.factories import AnnotationFactory, AnnotatorFactory, DecisionFactory, FlagFactory, LeadFactory
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -33,6 +36,11 @@ def accuse(server):
 
 def evidence(page):
     return page.get_by_role("heading", name="Why it was flagged")
+
+
+def news(page):
+    """What the page says of the step that led to it."""
+    return page.locator(".messages .message")
 
 
 def newest_decision():
@@ -71,15 +79,35 @@ def test_an_empty_queue_says_what_fills_it(open_page, lead):
 # ---- The blind opinion
 
 
-def test_the_page_holds_no_evidence_before_the_blind_opinion(open_page, lead, accuse):
+def test_nothing_the_server_sends_before_the_opinion_is_evidence(open_page, lead, accuse):
     flag = accuse(1)[0]
-    page = open_page(lead, f"/review/{flag.pk}/")
+    alike = AnnotationFactory(track__title="Sounds Alike").track
+    flag.evidence["neighbours"] = [{"track": alike.pk, "similarity": 0.97}]
+    flag.save()
+    FlagFactory(annotation=flag.annotation, reason="too fast", evidence={"answered_s": 1.37})
+    other = AnnotationFactory(track=flag.annotation.track, annotator=AnnotatorFactory(first_name="Otto"), level=9)
+    DecisionFactory(
+        flag=FlagFactory(annotation=other), decided_by=LeadFactory(first_name="Lindsay"), verdict="ask another"
+    )
+    page = open_page(lead, "about:blank")
 
-    source = page.content()
-    assert "Wanda" not in source
-    assert "9.1" not in source
-    assert "level-2" in source  # the button of the scale that everybody sees ...
-    assert source.count("level-2") == source.count("level-3")  # ... and no trace of the accused level
+    source = page.goto(f"/review/{flag.pk}/").text()
+
+    for hidden in (
+        "Wanda",
+        "Otto",
+        "Lindsay",
+        "9.1",
+        "7.1",
+        "7.8",
+        "Sounds Alike",
+        "0.97",
+        "1.37",
+        "Answered too fast",
+    ):
+        assert hidden not in source
+    # The buttons of the scale that everybody sees, and no trace of the levels that were said.
+    assert [source.count(f"level-{level}") for level in (2, 3, 8, 9)] == [1, 1, 1, 1]
     expect(page.get_by_role("heading", name="Your blind opinion")).to_be_visible()
     expect(page.get_by_role("heading", name="Evidence stays covered")).to_be_visible()
 
@@ -95,8 +123,88 @@ def test_a_number_gives_the_opinion_and_the_evidence_takes_the_focus(open_page, 
     opinion = Annotation.objects.get(annotator=lead)
     assert (opinion.track, opinion.level, opinion.source) == (flag.annotation.track, 8, "review")
     facts = page.locator("section.card", has=evidence(page))
-    expect(facts).to_contain_text("2 by Wanda Wrong")
-    expect(facts).to_contain_text("9.1")
+    expect(facts).to_contain_text("Wanda Wrong")
+    expect(facts).to_contain_text("9.1 was expected; 2 is 7.1 levels lower")
+    expect(page.get_by_role("log")).to_contain_text("Your opinion is kept. The evidence is shown.")
+
+
+def test_an_opinion_that_the_server_does_not_understand_is_asked_for_again(open_page, lead, accuse, expect_console):
+    flag = accuse(1)[0]
+    page = open_page(lead, f"/review/{flag.pk}/")
+    page.locator("[data-level-form] button[value='8']").evaluate("button => button.value = 11")
+
+    page.locator("[data-level-form] button[value='11']").click()
+
+    expect(page.get_by_role("alert").filter(has_text="Choose a level from 1 to 10.")).to_be_focused()
+    assert not Annotation.objects.filter(annotator=lead).exists()
+    expect_console("422")
+
+
+# ---- All of it
+
+
+def test_a_whole_review_by_keyboard_alone(open_page, lead, accuse):
+    first, second, third = accuse(3)
+    page = open_page(lead, "/review/")
+
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    arrive(page, f"/review/{first.pk}/$")
+    expect(page.get_by_text("1 of 3")).to_be_visible()
+    page.keyboard.press("j")
+    arrive(page, f"/review/{second.pk}/$")
+    page.keyboard.press("k")
+    arrive(page, f"/review/{first.pk}/$")
+    give_blind_opinion(page, "8")
+    page.keyboard.press("n")
+    page.keyboard.type("no ballad, 8 it is")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    arrive(page, f"/review/{second.pk}/$")
+    expect(page.get_by_role("log")).to_contain_text("Doubtful 0: changed to 8.")
+    page.keyboard.press("u")
+    arrive(page, f"/review/{first.pk}/$")
+    expect(page.get_by_role("log")).to_contain_text("Doubtful 0: no longer changed to 8.")
+    page.keyboard.press("y")
+    arrive(page, f"/review/{second.pk}/$")
+    expect(news(page)).to_contain_text("Doubtful 0: kept.")
+
+    verdicts = Decision.objects.order_by("pk").values_list("flag", "verdict", "level", "note")
+    assert list(verdicts) == [
+        (first.pk, "change", 8, "no ballad, 8 it is"),
+        (first.pk, "undo", None, ""),
+        (first.pk, "keep", None, ""),
+    ]
+    assert list(Flag.objects.open().for_queue()) == [second, third]
+
+
+def test_a_whole_review_by_touch(open_page, lead, accuse):
+    first, second = accuse(2)
+    page = open_page(lead, f"/review/{first.pk}/", viewport={"width": 390, "height": 844}, has_touch=True)
+
+    page.get_by_role("button", name="8", exact=True).tap()
+    page.get_by_role("button", name="Change to 8").tap()
+    arrive(page, f"/review/{second.pk}/$")
+    page.get_by_role("button", name="Undo").tap()
+    arrive(page, f"/review/{first.pk}/$")
+    page.get_by_role("button", name="Exclude label").tap()
+
+    arrive(page, f"/review/{second.pk}/$")
+    assert newest_decision() == (first.pk, 8, "drop label", None)
+
+
+def test_the_filter_of_the_queue_stays(open_page, lead, accuse):
+    first, _, third = accuse(3)
+    Flag.objects.filter(pk__in=[first.pk, third.pk]).update(reason="drift")
+    page = open_page(lead, f"/review/{first.pk}/?reason=drift")
+    expect(page.get_by_text("1 of 2")).to_be_visible()
+
+    give_blind_opinion(page)
+    page.keyboard.press("Enter")
+    arrive(page, rf"/review/{third.pk}/\?reason=drift$")
+    page.keyboard.press("u")
+
+    arrive(page, rf"/review/{first.pk}/\?reason=drift$")
 
 
 # ---- The decision
@@ -110,15 +218,16 @@ def test_enter_changes_to_the_opinion_and_brings_the_next_flag(open_page, lead, 
     page.keyboard.press("Enter")
 
     arrive(page, f"/review/{second.pk}/$")
-    expect(page.get_by_text("Doubtful 0: changed to 8.")).to_be_visible()
+    expect(news(page)).to_contain_text("Doubtful 0: changed to 8.")
     assert newest_decision() == (first.pk, 8, "change", 8)
 
 
 @pytest.mark.parametrize(
     ("key", "button", "decided"),
     [
-        ("k", "Keep 2", ("keep", None)),
+        ("y", "Keep 2", ("keep", None)),
         ("a", "Ask another", ("ask another", None)),
+        ("d", "Exclude label", ("drop label", None)),
         ("e", "Exclude track", ("exclude", None)),
         ("0", "10", ("change", 10)),
     ],
@@ -181,19 +290,106 @@ def test_nobody_reviews_their_own_label(open_page, lead, server):
     assert not Decision.objects.exists()
 
 
-# ---- Annotators
+def test_what_holds_is_undone_from_the_history(open_page, lead, accuse):
+    flag = accuse(1)[0]
+    decisions.give_blind_opinion(reviewer=lead, track=flag.annotation.track, level=8, submission_id=uuid4())
+    decisions.decide(reviewer=lead, flag=flag, verdict="change", level=8)
+    page = open_page(lead, f"/review/{flag.pk}/")
+    history = page.locator("section.card", has=page.get_by_role("heading", name="History"))
+    expect(page.get_by_text("Decide again")).to_be_visible()
+
+    history.get_by_role("button", name="Undo").click()
+
+    expect(news(page)).to_contain_text("no longer changed to 8")
+    expect(history.locator("li")).to_have_count(2)
+    expect(history.locator("li").nth(1)).to_contain_text("undone by lea")
+    expect(history.locator("del")).to_contain_text("changed to 8")
+    expect(history.get_by_role("button", name="Undo")).to_have_count(0)
+    expect(page.get_by_role("button", name="Change to 8")).to_be_visible()
 
 
-def test_the_annotators_page_draws_each_annotator_against_the_pool(open_page, lead, server):
-    track = track_with_audio()
-    people = [AnnotatorFactory(first_name=name) for name in ("Ada", "Bob", "Cleo")]
-    for person, level in zip(people, (3, 5, 9), strict=True):
-        AnnotationFactory(track=track, annotator=person, level=level)
-    page = open_page(lead, "/annotators/")
+def test_a_decision_that_came_in_between_is_said_and_the_note_stays(open_page, lead, accuse, expect_console):
+    flag = accuse(1)[0]
+    page = open_page(lead, f"/review/{flag.pk}/")
+    give_blind_opinion(page)
+    page.get_by_label("Note").fill("seven bars in")
+    DecisionFactory(flag=flag, decided_by=LeadFactory(first_name="Lin"))
 
-    tiles = page.locator(".tile")
-    expect(tiles).to_have_count(3)
-    for person in people:
-        chart = tiles.filter(has_text=person.first_name).locator("svg.histogram")
-        expect(chart.locator("rect.bar")).to_have_count(10)
-        expect(chart.locator("path.outline")).to_have_count(1)
+    page.get_by_role("button", name="Change to 8").click()
+
+    expect(page.get_by_role("alert").filter(has_text="Meanwhile Lin has decided")).to_be_focused()
+    expect(page.get_by_label("Note")).to_have_value("seven bars in")
+    expect_console("409")
+
+
+def test_annotators_do_not_get_to_the_review_page(open_page, annotator, accuse, expect_console):
+    page = open_page(annotator, f"/review/{accuse(1)[0].pk}/")
+
+    assert "Wanda" not in page.content()
+    expect(page.get_by_role("heading", name="Your blind opinion")).to_have_count(0)
+    expect_console("403")
+
+
+# ---- Tracks that sound alike
+
+
+@pytest.fixture
+def alike(accuse):
+    """A flag with two similar tracks."""
+    flag = accuse(1)[0]
+    tracks = [AnnotationFactory(track=track_with_audio(title=f"Alike {level}"), level=level).track for level in (7, 9)]
+    flag.evidence["neighbours"] = [{"track": track.pk, "similarity": 0.9} for track in tracks]
+    flag.save()
+    return flag
+
+
+def sounding(page):
+    """The addresses of all that is heard now."""
+    return page.evaluate(
+        """[...document.querySelectorAll("audio")]
+            .filter(({ paused, played }) => !paused && played.length && played.end(0) > played.start(0))
+            .map(({ currentSrc }) => currentSrc.split("/tracks/")[1])"""
+    )
+
+
+def expect_sound_of(page, track):
+    """Of this track, and of nothing else."""
+    wait_until(lambda: sounding(page) == [f"{track}/audio"], what=f"the sound of track {track} alone")
+
+
+def test_similar_tracks_are_heard_one_at_a_time_and_not_beside_the_player(open_page, lead, alike):
+    one, other = (row["track"] for row in alike.evidence["neighbours"])
+    page = open_page(lead, f"/review/{alike.pk}/")
+    give_blind_opinion(page)
+    page.keyboard.press(" ")
+    expect_sound_of(page, alike.annotation.track_id)
+
+    page.get_by_role("button", name="Play Alike 7").click()
+    expect(page.get_by_role("button", name="Play Alike 7")).to_have_attribute("aria-pressed", "true")
+    expect_sound_of(page, one)
+    page.get_by_role("button", name="Play Alike 9").focus()
+    page.keyboard.press(" ")
+    expect(page.get_by_role("button", name="Play Alike 7")).to_have_attribute("aria-pressed", "false")
+    expect_sound_of(page, other)
+    page.keyboard.press(" ")
+    expect(page.get_by_role("button", name="Play Alike 9")).to_have_attribute("aria-pressed", "false")
+    assert sounding(page) == []
+    page.keyboard.press("Enter")
+    expect_sound_of(page, other)
+    page.get_by_role("button", name="Play", exact=True).click()
+
+    expect(page.get_by_role("button", name="Play Alike 9")).to_have_attribute("aria-pressed", "false")
+    expect_sound_of(page, alike.annotation.track_id)
+    assert not Decision.objects.exists()
+
+
+def test_a_similar_track_that_cannot_be_played_says_so(open_page, lead, alike, expect_console):
+    page = open_page(lead, f"/review/{alike.pk}/")
+    page.route(f"**/tracks/{alike.evidence['neighbours'][0]['track']}/audio", lambda route: route.fulfill(status=404))
+    give_blind_opinion(page)
+
+    page.get_by_role("button", name="Play Alike 7").click()
+
+    expect(page.get_by_text("Alike 7 cannot be played.")).to_be_visible()
+    expect(page.get_by_role("button", name="Play Alike 7")).to_have_attribute("aria-pressed", "false")
+    expect_console("404")
