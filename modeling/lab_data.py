@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from django.db.models import Count
 from numpy.typing import NDArray
 
+from annotations.annotators.people import names_of
 from annotations.levels import levels_of
 from annotations.models import Track, User
 from energyapp.jobs.claims import JobRefused
@@ -86,22 +86,12 @@ def _sets_to_read(asked: Sequence[str]) -> list[FeatureSet]:
 
 
 def _annotations(labels: Sequence[Label], rows: Rows) -> Annotations:
-    names = _names_of_annotators({label.annotator_id for label in labels})
+    names = names_of(User.objects.in_bulk({label.annotator_id for label in labels}).values())
     return Annotations(
         track=np.array([rows[label.track_id] for label in labels]),
         annotator=np.array([names[label.annotator_id] for label in labels]),
         level=np.array([label.level for label in labels]),
     )
-
-
-def _names_of_annotators(ids: set[int]) -> dict[int, str]:
-    """What pages call them; of two with the same name, with their user names."""
-    people = User.objects.in_bulk(ids)
-    n_of_name = Counter(person.display_name for person in people.values())
-    return {
-        pk: person.display_name if n_of_name[person.display_name] == 1 else f"{person.display_name} ({person.username})"
-        for pk, person in people.items()
-    }
 
 
 def _windows(

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from django.db.models import Exists, OuterRef
+
+from annotations.annotators.people import names_of
+from annotations.models import Annotation, User
 from modeling import services
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.core.lab.experiment import Experiment, parsed_options
 
 MAX_LENGTH = 300
+MAX_NAMES = 20
+
+
+def people() -> tuple[str, ...]:
+    """Those whose labels a training learns from, as the lab knows them."""
+    labelled = Annotation.objects.for_training().filter(annotator=OuterRef("pk"))
+    return tuple(sorted(names_of(User.objects.filter(Exists(labelled))).values()))
+
+
+# What an option of that name may be depends on the library, or on the program; the catalogue does not know it.
+NAMES: dict[str, Callable[[], tuple[str, ...]]] = {
+    "sets": lambda: tuple(each.key for each in FEATURE_SETS.values()),
+    "annotator": people,
+}
 
 
 @dataclass(frozen=True)
@@ -75,17 +93,29 @@ def _checked(kind: type[Experiment], name: str, text: str) -> tuple[Any, str]:
     try:
         options = parsed_options(kind, {name: text})
         services.question(name=kind.name, options=options)
+        if name == "annotator":
+            _refuse_unknown(options[name])
     except ValueError as problem:
         return None, str(problem)
     return options[name], ""
 
 
+def _refuse_unknown(annotator: str) -> None:
+    if annotator and annotator not in (names := people()):
+        more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+        expected = f"one of {', '.join(names[:MAX_NAMES])}{more}" if names else "nobody, as there are no labels"
+        raise ValueError(f"found annotator {annotator!r}; expected {expected}")
+
+
 def _field(name: str, default: Any, metadata: Mapping[str, Any], text: str, error: str) -> Field:
-    choices = metadata["choices"] or (tuple(each.key for each in FEATURE_SETS.values()) if name == "sets" else ())
+    choices = metadata["choices"] or NAMES.get(name, tuple)()
     help = metadata["help"]
     if isinstance(default, tuple):
         help += f" Separated by commas; there are: {', '.join(choices)}."
-    return Field(name, _kind(default, choices), text, help, metadata["low"], metadata["high"], choices, error)
+    kind = _kind(default, choices)
+    if kind == "select" and not metadata["choices"]:
+        choices = (default, *choices)  # none of them
+    return Field(name, kind, text, help, metadata["low"], metadata["high"], choices, error)
 
 
 def _kind(default: Any, choices: tuple[str, ...]) -> Literal["number", "select", "checkbox", "text"]:

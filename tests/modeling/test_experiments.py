@@ -130,6 +130,17 @@ def test_an_answer_is_a_report_with_its_snapshot(library):
     assert snapshot.digest() == experiment.data_digest == report.provenance.data_digest
 
 
+def test_leaving_out_an_annotator_is_asked_by_name_and_refused_with_the_names_there_are(library):
+    name = Annotation.objects.first().annotator.display_name
+    known, unknown = (ask("without_annotator", annotator=annotator) for annotator in (name, "nobody"))
+
+    experiments.run(known.job_id)
+
+    assert Job.objects.get(pk=known.job_id).message.startswith(f"Leaving out {name}: ")
+    with pytest.raises(JobRefused, match=f"Found annotator 'nobody'; these labelled .*{name}"):
+        experiments.run(unknown.job_id)
+
+
 def test_the_same_labels_and_options_give_the_same_findings(library):
     reports = []
     for _ in range(2):

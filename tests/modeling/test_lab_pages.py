@@ -6,11 +6,12 @@ import json
 import pytest
 from django.utils import timezone
 
+from annotations.models import AnnotatorExclusion
 from energyapp.jobs.models import Job
 from modeling import services
 from modeling.core.lab.catalogue import EXPERIMENTS
 from modeling.models import Experiment
-from tests.factories import ExperimentFactory, JobFactory, RunningJobFactory
+from tests.factories import AnnotationFactory, AnnotatorFactory, ExperimentFactory, JobFactory, RunningJobFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -75,7 +76,7 @@ def test_a_card_shows_what_was_last_found_and_what_goes_on_now(as_lead):
 def test_the_list_costs_as_much_with_many_reports_as_with_few(as_lead, django_assert_max_num_queries):
     ExperimentFactory.create_batch(20)
 
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         as_lead.get("/lab/")
 
 
@@ -121,6 +122,36 @@ def test_an_error_stands_beside_its_field_and_nothing_typed_is_lost(option, type
     assert html.count('class="error"') == 1
     assert html.count("<details open>") == 1
     assert "<b>magic" not in html
+    assert not Experiment.objects.exists()
+
+
+def test_whoever_labelled_can_be_chosen_as_the_one_who_is_left_out(as_lead, lead):
+    ann, excluded = AnnotatorFactory(username="ann"), AnnotatorFactory(username="gone")
+    twins = AnnotatorFactory.create_batch(2, first_name="Bo", last_name="Ek")
+    AnnotatorFactory(username="silent")
+    for annotator in (ann, excluded, *twins):
+        AnnotationFactory(annotator=annotator)
+    AnnotatorExclusion.objects.create(annotator=excluded, is_excluded=True, decided_by=lead)
+
+    html = html_of(as_lead, "/lab/")
+    names = ["ann", *(f"Bo Ek ({each.username})" for each in twins)]
+
+    for name in names:
+        assert f'<option value="{name}">{name}</option>' in html
+    assert '<option value="" selected>–</option>' in html
+    assert 'value="gone"' not in html
+    assert 'value="silent"' not in html
+    assert as_lead.post("/lab/without_annotator/run/", {"annotator": names[1]}).status_code == 302
+    assert Experiment.objects.get().options["annotator"] == names[1]
+
+
+def test_an_annotator_whom_nobody_knows_is_refused_with_the_names_there_are(as_lead):
+    AnnotationFactory(annotator=AnnotatorFactory(username="ann"))
+
+    response = as_lead.post("/lab/without_annotator/run/", {"annotator": "<b>bob"})
+
+    assert response.status_code == 422
+    assert "Found annotator &#x27;&lt;b&gt;bob&#x27;; expected one of ann." in response.content.decode()
     assert not Experiment.objects.exists()
 
 

@@ -96,7 +96,9 @@ class WithoutAnnotator(Experiment):
     annotator: str = option(
         "", "Who is left out. Nobody named: several, one after the other, and all of them together."
     )
-    first: str = option("most_labels", "Who is tried where nobody is named.", choices=("most_labels", "most_biased"))
+    tried_first: str = option(
+        "most_labels", "Who is tried where nobody is named.", choices=("most_labels", "most_biased")
+    )
     n_annotators: int = option(3, "How many are tried where nobody is named.", low=1, high=20)
 
 

@@ -123,7 +123,7 @@ def _people(asked: catalogue.WithoutAnnotator, labels: Annotations) -> tuple[str
                 f"Found annotator {asked.annotator!r}; these labelled tracks that experiments may use: {names}{more}."
             )
         return (asked.annotator,)
-    if asked.first == "most_biased":
+    if asked.tried_first == "most_biased":
         bias = dict(zip(np.unique(labels.annotator).tolist(), consensus_of(labels).bias.tolist(), strict=True))
         n_labels = dict(sorted(n_labels.items(), key=lambda person: -abs(bias[person[0]])))
     return tuple(n_labels)[: asked.n_annotators]

@@ -132,7 +132,9 @@ def test_no_model_knows_the_artist_of_a_track_it_is_judged_by_or_a_label_of_who_
 def test_nobody_named_those_with_the_most_labels_or_the_most_biased_are_tried():
     labels = two_of_four(cleo=(2, 0.5), dora=(-1, 0.5))
 
-    most_labels, most_biased = (ask(labels, n_annotators=1, first=first) for first in ("most_labels", "most_biased"))
+    most_labels, most_biased = (
+        ask(labels, n_annotators=1, tried_first=first) for first in ("most_labels", "most_biased")
+    )
 
     counts = {name: int(np.sum(labels.annotator == name)) for name in PEOPLE}
     assert column(most_biased.tables[0], "Left out") == ["cleo"]
