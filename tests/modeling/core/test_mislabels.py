@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from modeling.core.dataset import grouped_stratified_folds
 from modeling.core.mislabels import suspicion, suspicion_details
+from modeling.core.ridge import out_of_fold
 
 
 def labels(n=400, n_annotators=4, seed=0):
@@ -80,6 +82,43 @@ def test_what_is_expected_of_a_group_does_not_depend_on_its_own_labels():
 
     assert np.array_equal(before[:5], after[:5])
     assert not np.allclose(before[5:], after[5:])
+
+
+def test_wrong_labels_hardly_teach_what_is_expected_of_others():
+    X, truth, _ = labels(n=300)
+    y, wrong = truth.copy(), np.flatnonzero(truth > 7)[::4]
+    y[wrong] = 1  # loud tracks, all wrong the same way: they bend a plain fit
+
+    expected = suspicion_details(X, y, groups=np.arange(300)).expected
+
+    plain = out_of_fold(X, y, grouped_stratified_folds(y, np.arange(300)))
+    assert np.mean(np.abs(expected - truth)) < 0.7 * np.mean(np.abs(plain - truth))
+    assert set(np.argsort(-np.abs(y - expected))[: len(wrong)]) == set(wrong)
+
+
+def test_labels_as_they_are_expected_teach_as_in_a_plain_ridge():
+    X, _, _ = labels(n=60)
+    y = X[:, 0] * 0.1 + 5  # linear without noise
+
+    expected = suspicion_details(X, y, groups=np.arange(60)).expected
+
+    assert np.allclose(expected, out_of_fold(X, y, grouped_stratified_folds(y, np.arange(60))))
+
+
+def test_two_artists_are_enough_and_one_is_not():
+    X, truth, _ = labels(n=40)
+
+    expected = suspicion_details(X, truth, groups=np.arange(40) % 2).expected
+
+    assert np.corrcoef(expected, truth)[0, 1] > 0.8
+    with pytest.raises(ValueError, match="at least 2"):
+        suspicion_details(X, truth, groups=np.zeros(40))
+
+
+def test_labels_that_are_all_the_same_are_not_suspect():
+    X, _, annotators = labels(n=50)
+
+    assert np.allclose(suspicion(X, np.full(50, 4.0), annotators=annotators), 0)
 
 
 def test_annotators_of_another_length_are_refused():
