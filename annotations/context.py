@@ -17,7 +17,8 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         return {}
     context: dict[str, Any] = {"role": SimpleLazyObject(lambda: _role(user))}
     if user.has_perm("annotations.view_flag"):
-        context["n_open_flags"] = SimpleLazyObject(Flag.objects.open().reviewable_by(user).count)
+        waiting = Flag.objects.open().reviewable_by(user).values("annotation").distinct()
+        context["n_open_flags"] = SimpleLazyObject(waiting.count)
     return context
 
 

@@ -3,7 +3,9 @@ from django.urls import path
 from annotations import label_views, library, own_labels, views
 from annotations.annotators import views as annotators
 from annotations.guiding import assignments, references, rules
-from annotations.review import views as review
+from annotations.review import page_views as review
+from annotations.review import queue_views
+from annotations.review import rules as review_rules
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -28,7 +30,10 @@ urlpatterns = [
     path("queue/references/withdraw/", references.withdraw_reference, name="withdraw_reference"),
     path("queue/assignments/", assignments.assignments, name="assignments"),
     path("queue/assignments/withdraw/", assignments.withdraw_assignments, name="withdraw_assignments"),
-    path("review/", review.review_queue, name="review_queue"),
+    path("review/", queue_views.review_queue, name="review_queue"),
+    path("review/decide/", queue_views.decide_many, name="decide_many"),
+    path("review/export.csv", queue_views.export_flags, name="export_flags"),
+    path("review/rules/", review_rules.review_rules, name="review_rules"),
     path("review/<int:pk>/", review.review, name="review"),
     path("review/<int:pk>/opinion/", review.give_opinion, name="give_opinion"),
     path("review/<int:pk>/decision/", review.decide, name="decide"),

@@ -126,6 +126,7 @@ class Flag(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = FlagQuerySet.as_manager()
+    is_heard: bool  # where `heard_by` has asked
 
     class Meta:
         constraints = [

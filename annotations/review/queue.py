@@ -158,10 +158,15 @@ def _reason(text: str) -> str:
     return text
 
 
+def to_id(text: str) -> int:
+    """0, which nothing has, where the text is no id."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else 0
+
+
 def _id(what: str, text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS and int(text)):
+    if not to_id(text):
         raise _Wrong(f"There is no {what} “{_short(text)}”: all show.")
-    return int(text)
+    return to_id(text)
 
 
 def _level(text: str) -> int:

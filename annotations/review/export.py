@@ -1,0 +1,79 @@
+"""The rows of the queue as CSV, for a spreadsheet. As blind as the page: what the lead has not heard stays covered."""
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from annotations.models import Flag, FlagQuerySet
+from annotations.review.why import why
+
+HEAD = [
+    "uri",
+    "title",
+    "artist",
+    "genres",
+    "n_labels",
+    "suspicion",
+    "reason",
+    "other_reasons",
+    "raised_by",
+    "heard",
+    "level",
+    "expected_level",
+    "annotator",
+    "why",
+    "decision",
+    "decided_by",
+    "decided_at",
+    "changed_to",
+    "note",
+]
+NOT_HEARD = "no: level, expected level and annotator stay covered until you have said what you hear"
+BATCH_SIZE = 500
+
+
+class _Echo:
+    """What the writer of CSV writes to: gives each line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def csv_lines(rows: FlagQuerySet) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(HEAD)
+    for flag in rows.iterator(chunk_size=BATCH_SIZE):
+        yield writer.writerow(map(_harmless, _cells(flag)))
+
+
+def _cells(flag: Flag) -> Iterator[Any]:
+    annotation, track, decision = flag.annotation, flag.annotation.track, flag.standing
+    heard = flag.is_heard
+    yield from (track.uri, track.title, track.artist)
+    yield "; ".join(genre.name for genre in track.genres.all())
+    yield from (track.n_annotators, round(flag.suspicion, 2), flag.get_reason_display())
+    yield "; ".join(other.get_reason_display() for other in annotation.flags.all() if other.pk != flag.pk)
+    yield flag.source
+    if heard:
+        yield from (
+            "yes",
+            annotation.level,
+            round(flag.expected_level, 2),
+            annotation.annotator.display_name,
+            why(flag),
+        )
+    else:
+        yield from (NOT_HEARD, "", "", "", "")
+    if decision:
+        yield from (decision.get_verdict_display(), decision.decided_by.display_name)
+        yield decision.created_at.isoformat(timespec="seconds")
+        yield from (decision.level, decision.note) if heard else ("", "")
+
+
+def _harmless(cell: Any) -> Any:
+    """A spreadsheet runs a text that begins with one of these as a formula.
+
+    >>> _harmless("=1+1"), _harmless(-1.5)
+    ("'=1+1", -1.5)
+    """
+    return f"'{cell}" if isinstance(cell, str) and cell.lstrip().startswith(("=", "+", "-", "@")) else cell

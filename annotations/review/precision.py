@@ -1,0 +1,45 @@
+"""How often each reason to doubt a label has been right so far."""
+
+from typing import NamedTuple
+
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+
+from annotations.models import Decision, Flag
+
+# The last of each reason: what finds suspects changes, and so does how good it is.
+N_LAST = 50
+
+
+class Precision(NamedTuple):
+    """Of the last decisions about flags with one reason, where the lead had listened."""
+
+    n_confirmed: int = 0
+    n_decided: int = 0
+
+    def __str__(self) -> str:
+        if not self.n_decided:
+            return "none decided yet"
+        last = f"the last {self.n_decided}" if self.n_decided == N_LAST else f"{self.n_decided}"
+        return f"{self.n_confirmed} of {last} confirmed"
+
+
+def precision_by_reason() -> dict[str, Precision]:
+    """Reason -> precision. Confirmed: the label was changed to another level, or dropped. To exclude a track says nothing."""
+    verdicts = [Decision.Verdict.KEEP, Decision.Verdict.CHANGE, Decision.Verdict.DROP]
+    decided = Flag.objects.filter(
+        standing__verdict__in=verdicts,
+        standing__blind_level__isnull=False,
+        # What was found afterwards the lead has not been shown.
+        created_at__lte=F("standing__created_at"),
+    )
+    newest = Window(RowNumber(), partition_by=F("reason"), order_by=F("standing").desc())
+    last = decided.alias(place=newest).filter(place__lte=N_LAST)
+    found = dict.fromkeys(Flag.Reason.values, Precision())
+    for reason, verdict, level, labelled in last.values_list(
+        "reason", "standing__verdict", "standing__level", "annotation__level"
+    ):
+        is_confirmed = verdict == Decision.Verdict.DROP or (verdict == Decision.Verdict.CHANGE and level != labelled)
+        n_confirmed, n_decided = found[reason]
+        found[reason] = Precision(n_confirmed + is_confirmed, n_decided + 1)
+    return found
