@@ -35,10 +35,14 @@ def names_of(people: Iterable[User]) -> dict[int, str]:
 class Person:
     """`entry` is what the report has of them."""
 
-    pk: int
+    user: User
     name: str
     entry: dict[str, Any]
     is_excluded: bool
+
+    @property
+    def pk(self) -> int:
+        return self.user.pk
 
     @cached_property
     def concerns(self) -> list[words.Concern]:
@@ -107,7 +111,7 @@ def people_of(entries: Iterable[dict[str, Any]]) -> dict[int, Person]:
         names_of(users.values()),
         set(AnnotatorExclusion.objects.excluded().values_list("annotator", flat=True)),
     )
-    return {pk: Person(pk, names[pk], entry, pk in excluded) for pk, entry in by_id.items() if pk in users}
+    return {pk: Person(users[pk], names[pk], entry, pk in excluded) for pk, entry in by_id.items() if pk in users}
 
 
 def _short(seconds: int, blocks: list[dict[str, Any]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from celery import current_app
 from django.contrib import messages
@@ -12,6 +13,7 @@ from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from kombu.exceptions import OperationalError as BrokerUnavailable
 
@@ -20,7 +22,7 @@ from annotations.annotators.forms import ExclusionForm
 from annotations.annotators.measures import MIN_LABELS
 from annotations.annotators.people import Person, names_of, people_of
 from annotations.http import Request
-from annotations.models import Annotation, User
+from annotations.models import Annotation, AnnotatorReport, User
 from energyapp.charts import Ridge, agreement_triangle, ridges
 
 PAGE_SIZE = 24
@@ -71,14 +73,17 @@ SORTS: Mapping[str, Sort] = {
 def annotators(request: Request) -> HttpResponse:
     """How each annotator uses the scale, against others on the same tracks; and how far all agree."""
     last = report.newest()
+    if request.htmx:
+        return _unless(last, request.GET.get("than", ""))
     if last is None or not last.content["annotators"]:
-        nothing = {"has_labels": Annotation.objects.exists(), "last": last}
+        nothing = {"last": last, "awaited": _stamp(last) if Annotation.objects.exists() else None}
         return render(request, "annotations/annotators.html", nothing)
     people = people_of(last.content["annotators"])
     name, is_descending = _order(request.GET.get("sort", ""))
     page = Paginator(_sorted(people.values(), name, is_descending), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "last": last,
+        "awaited": _stamp(last) if request.GET.get("after") == _stamp(last) else None,
         "content": last.content,
         "page": page,
         "rows": [{"person": person, "chart": person.chart("mini")} for person in page],
@@ -93,6 +98,16 @@ def annotators(request: Request) -> HttpResponse:
         "groups": _groups(last.content["groups"], people),
     }
     return render(request, "annotations/annotators.html", context)
+
+
+def _stamp(last: AnnotatorReport | None) -> str:
+    """Tells one report from the next, in an address."""
+    return f"{last.made_at.timestamp():.0f}" if last else "none"
+
+
+def _unless(last: AnnotatorReport | None, than: str) -> HttpResponse:
+    """What a page hears that waits for a newer report: nothing, or to load again."""
+    return HttpResponse(status=204) if _stamp(last) == than else HttpResponse(headers={"HX-Refresh": "true"})
 
 
 def _order(asked: str) -> tuple[str, bool]:
@@ -163,13 +178,10 @@ def look_again(request: Request) -> HttpResponse:
     try:
         current_app.send_task("upkeep.refresh_annotator_report")
     except BrokerUnavailable:
-        messages.error(
-            request,
-            "The broker cannot be reached, so no worker hears of it. Start it (locally: make run); it is tried each minute.",
-        )
-    else:
-        messages.success(request, "Asked for. Load this page again in a few seconds.")
-    return redirect("annotators")
+        problem = "The broker cannot be reached, so no worker hears of it. Start it (locally: make run); it is tried each minute."
+        messages.error(request, problem)
+        return redirect("annotators")
+    return redirect(f"{reverse('annotators')}?{urlencode({'after': _stamp(report.newest())})}")
 
 
 # ---- One of them
@@ -217,7 +229,6 @@ def _annotator_page(
 
 
 def _figures(person: Person, content: dict[str, Any], people: dict[int, Person]) -> dict[str, Any]:
-    users = User.objects.in_bulk([pk for pk, each in people.items() if not each.is_excluded])
     return {
         "person": person,
         "chart": person.chart("normal"),
@@ -232,5 +243,5 @@ def _figures(person: Person, content: dict[str, Any], people: dict[int, Person])
         ],
         "min_shared": together.MIN_SHARED,
         # What an experiment knows them by: who is left out of training is not among those it learns from.
-        "name_in_lab": names_of(users.values()).get(person.pk),
+        "name_in_lab": names_of(each.user for each in people.values() if not each.is_excluded).get(person.pk),
     }
