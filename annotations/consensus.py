@@ -22,8 +22,10 @@ Indices = NDArray[np.int64]
 SHRINKAGE_LABELS = 10
 # Usual noise, in levels: a round figure to start from, outweighed by an annotator's own labels after the first ten.
 USUAL_NOISE = 1.0
-# Weight of the middle in the final level where no prediction is given, in usual labels: enough to keep a track that
-# was labelled only by somebody who answers at random near the middle, too little to pull rare levels there.
+# How far annotators differ (standard deviations): what an estimate that is pulled to the usual annotator may be wrong by.
+USUAL_BIASES, USUAL_SCALES, USUAL_NOISES = 1.0, 0.25, 0.5
+# Weight of the middle in the final level, in usual labels: enough to keep a track that was labelled only by somebody who
+# answers at random near the middle, too little to pull rare levels there.
 MIDDLE_LABELS = 0.025
 # An annotator who answers at random has a scale near 0; below this one nothing changes but the arithmetic.
 MIN_SCALE = 0.05
@@ -40,6 +42,24 @@ def median_level(levels: Sequence[int]) -> int:
     if not len(levels):
         raise ValueError("found no levels; expected at least one")
     return floor(median(int(level) for level in levels) + 0.5)
+
+
+def median_levels(track_index: ArrayLike, level: ArrayLike) -> Indices:
+    """`median_level` of every track at once, shape (n_tracks,); 0 for a track nobody annotated.
+
+    >>> median_levels([0, 0, 2, 2], [3, 6, 3, 5])
+    array([5, 0, 4])
+    """
+    tracks, _, annotation = checked_annotations(track_index, np.zeros(np.shape(track_index), np.int64), level)
+    levels = annotation.astype(np.int64)
+    if (levels != annotation).any():
+        raise ValueError("found levels between whole numbers; expected whole ones")
+    n_tracks = int(tracks.max()) + 1
+    counts = np.bincount(tracks * (MAX_LEVEL + 1) + levels, minlength=n_tracks * (MAX_LEVEL + 1))
+    so_far = counts.reshape(n_tracks, -1).cumsum(axis=1)
+    n = so_far[:, -1:]
+    lower, upper = ((so_far < place).sum(axis=1) for place in ((n + 1) // 2, n // 2 + 1))
+    return np.where(n[:, 0] > 0, (lower + upper + 1) // 2, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +80,9 @@ class Consensus:
         1 is usual; below 1 the annotator uses less of the scale; near 0 the labels do not follow the music.
     noise : shape (n_annotators,), float > 0
         Standard deviation, in levels, of what is left.
+    bias_se, scale_se, noise_se : shape (n_annotators,), float > 0
+        How far off these may be (standard errors), by the number of labels and by how well the others' labels tell the
+        levels; near the usual differences between annotators where there are few labels.
     """
 
     level: Floats
@@ -67,6 +90,9 @@ class Consensus:
     bias: Floats
     scale: Floats
     noise: Floats
+    bias_se: Floats
+    scale_se: Floats
+    noise_se: Floats
 
 
 def estimate(
@@ -76,21 +102,23 @@ def estimate(
 
     The model, with mu the mean annotation:
 
-        annotation of t by a = mu + bias_a + scale_a (level_t - mu) + noise_a e,    e ~ N(0, 1)
-        level_t ~ N(mu, tau^2),  or  N(prior_t, tau_prior^2)  where a prior is given
+        annotation of t by a = mu + bias_a + scale_a (level_t - mu) + noise_a e,    e ~ N(0, 1),    level_t ~ N(mu, tau^2)
 
     Expectation maximisation. E: every level_t is normal, given the annotators, with
 
         precision_t = 1 / tau^2 + sum over a of scale_a^2 / noise_a^2
-        mean_t = mu + (sum over a of scale_a (annotation - mu - bias_a) / noise_a^2) / precision_t    (no prior)
+        mean_t = mu + (sum over a of scale_a (annotation - mu - bias_a) / noise_a^2) / precision_t
 
     M: bias_a and scale_a by linear regression of a's annotations on the expected levels (their uncertainty included),
-    noise_a from the residuals, each as if 10 more labels by a usual annotator had been seen; tau and tau_prior from
-    the levels. Annotators with few labels therefore stay usual ones, and the estimate falls back to the mean of the
-    annotations.
+    noise_a from the residuals, each as if 10 more labels by a usual annotator had been seen; tau from the levels.
+    Annotators with few labels therefore stay usual ones, and the estimate falls back to the mean of the annotations. Levels
+    in half the steps and scales twice as large would be the same model: scales are divided by their mean, in which
+    annotators count by what they say about levels (n scale^2 / noise^2). Where annotators share no tracks, they are told
+    apart as if each had labelled tracks of all levels alike.
 
-    In the end, where no prior is given, 1 / tau^2 is replaced by the weight of a fortieth of a usual label: estimates
-    pulled to the middle have the lower squared error, but miss the rare levels.
+    In the end 1 / tau^2 is replaced by the weight of a fortieth of a usual label: estimates pulled to the middle have the
+    lower squared error, but miss the rare levels. For the same reason a prior is one more annotator, with a bias, scale and
+    noise of its own: a model's predictions are pulled to the middle too.
 
     Parameters
     ----------
@@ -99,8 +127,8 @@ def estimate(
     level : shape (n_annotations,), float
         In levels, 1..10.
     prior : shape (n_tracks,), float, optional
-        What a model says of each track, in levels, NaN where it says nothing. **Out-of-fold**: a model that learnt
-        from these annotations would confirm them. Its error, tau_prior, is estimated here; it need not be good.
+        What a model says of each track, in levels, NaN where it says nothing; the level of a track nobody annotated.
+        **Out-of-fold**: a model that learnt from these annotations would confirm them. It need not be good.
 
     Raises
     ------
@@ -118,100 +146,159 @@ def estimate(
     array([4., 4.])
     """
     tracks, annotators, annotation = checked_annotations(track_index, annotator_index, level)
-    n_tracks = int(tracks.max()) + 1 if prior is None else len(np.asarray(prior))
-    if tracks.max() >= n_tracks:
-        raise ValueError(f"found track index {tracks.max()} and {n_tracks} priors; expected a prior for each track")
+    predicted = _checked_prior(prior, n_least=int(tracks.max()) + 1)
+    n_annotators, is_annotated = int(annotators.max()) + 1, np.bincount(tracks, minlength=len(predicted)) > 0
+    rows = np.flatnonzero(is_annotated & np.isfinite(predicted))
     middle = float(annotation.mean())
-    centred_prior = np.full(n_tracks, np.nan) if prior is None else np.asarray(prior, dtype=float) - middle
-    if np.isinf(centred_prior).any():
-        raise ValueError("found an infinite prior; expected levels, or NaN")
-    fit = _Fit(tracks, annotators, annotation - middle, centred_prior)
+    fit = _Fit(
+        np.concatenate([tracks, rows]),
+        np.concatenate([annotators, np.full(len(rows), n_annotators)]),
+        np.concatenate([annotation, predicted[rows]]) - middle,
+        n_annotators=n_annotators,
+        n_tracks=len(predicted),
+    )
     for _ in range(MAX_ITERATIONS):
         if fit.step() < TOLERANCE:
             break
-    estimated = np.clip(fit.final_level() + middle, MIN_LEVEL, MAX_LEVEL)
-    estimated[(fit.n_annotations == 0) & np.isnan(centred_prior)] = np.nan
-    return Consensus(estimated, fit.spread(), fit.bias, fit.scale, np.sqrt(fit.variance))
+    estimated = np.where(is_annotated, fit.expected_level(MIDDLE_LABELS / USUAL_NOISE**2)[0] + middle, predicted)
+    people = slice(0, n_annotators)
+    return Consensus(
+        np.clip(estimated, MIN_LEVEL, MAX_LEVEL),
+        fit.spread(len(tracks)),
+        fit.bias[people],
+        fit.scale[people],
+        np.sqrt(fit.variance[people]),
+        *(each[people] for each in fit.standard_errors()),
+    )
+
+
+def _checked_prior(prior: ArrayLike | None, *, n_least: int) -> Floats:
+    predicted = np.full(n_least, np.nan) if prior is None else np.asarray(prior, dtype=float)
+    if predicted.ndim != 1 or len(predicted) < n_least:
+        raise ValueError(
+            f"found track index {n_least - 1} and {predicted.size} priors; expected a prior for each track"
+        )
+    if np.isinf(predicted).any():
+        raise ValueError("found an infinite prior; expected levels, or NaN")
+    return predicted
 
 
 class _Fit:
-    """The state of the expectation maximisation; levels are relative to the mean annotation."""
+    """The state of the expectation maximisation; levels are relative to the mean annotation.
 
-    def __init__(self, tracks: Indices, annotators: Indices, annotation: Floats, prior: Floats) -> None:
+    A step goes through all annotations for two sums per track and three per annotator; nothing else costs anything.
+    """
+
+    def __init__(
+        self, tracks: Indices, annotators: Indices, annotation: Floats, *, n_annotators: int, n_tracks: int
+    ) -> None:
+        """The first `n_annotators` are people; one more, if there, is the prior."""
+        self.people, self.n_tracks = slice(n_annotators), n_tracks
         self.tracks, self.annotators, self.annotation = tracks, annotators, annotation
-        self.has_prior = np.isfinite(prior)
-        self.prior = np.where(self.has_prior, prior, 0.0)
-        self.n_annotations = np.bincount(tracks, minlength=len(prior))
-        self.n_labels = np.bincount(annotators)
-        self.bias, self.scale = np.zeros(len(self.n_labels)), np.ones(len(self.n_labels))
-        self.variance = np.full(len(self.n_labels), USUAL_NOISE**2)
+        self.is_annotated = np.bincount(tracks, minlength=n_tracks) > 0
+        self.n_labels = self._per_annotator(np.ones(len(annotation)))
+        self.sum_y, self.sum_yy = self._per_annotator(annotation), self._per_annotator(annotation**2)
+        n = len(self.n_labels)
+        self.bias, self.scale, self.variance = np.zeros(n), np.ones(n), np.full(n, USUAL_NOISE**2)
         self.level_variance = max(float(annotation.var()) - USUAL_NOISE**2, USUAL_NOISE**2 / 4)
-        self.prior_variance = USUAL_NOISE**2
 
     def step(self) -> float:
         """One iteration; returns the largest change of any bias, scale or noise."""
-        prior_precision = np.where(self.has_prior, 1 / self.prior_variance, 1 / self.level_variance)
-        expected, precision = self._expected_level(prior_precision)
         before = (self.bias, self.scale, np.sqrt(self.variance))
-        self._update_levels(expected, 1 / precision)
-        self._update_annotators(expected[self.tracks], 1 / precision[self.tracks])
+        expected, precision = self.expected_level(1 / self.level_variance)
+        squared = expected**2 + 1 / precision
+        self.level_variance = max(float(squared[self.is_annotated].mean()), USUAL_NOISE**2 / 4)
+        self._update_annotators(expected, squared)
+        self._anchor_scales()
         after = (self.bias, self.scale, np.sqrt(self.variance))
         return max(float(np.abs(new - old).max()) for new, old in zip(after, before, strict=True))
 
-    def final_level(self) -> Floats:
-        precision = np.where(self.has_prior, 1 / self.prior_variance, MIDDLE_LABELS / USUAL_NOISE**2)
-        return self._expected_level(precision)[0]
+    def expected_level(self, prior_precision: float) -> tuple[Floats, Floats]:
+        """And its precision; of each track."""
+        weight, pull = self.scale**2 / self.variance, self.scale / self.variance
+        precision = prior_precision + self._per_track(weight[self.annotators])
+        pulls = pull[self.annotators] * self.annotation - (pull * self.bias)[self.annotators]
+        return self._per_track(pulls) / precision, precision
 
-    def spread(self) -> Floats:
-        """Root of the standardised squared residuals per degree of freedom, around the annotations' own best level."""
-        own_level, _ = self._expected_level(np.full(len(self.n_annotations), 1e-9))
-        fitted = self.bias[self.annotators] + self.scale[self.annotators] * own_level[self.tracks]
-        squared = (self.annotation - fitted) ** 2 / self.variance[self.annotators]
-        total = np.bincount(self.tracks, squared, minlength=len(self.n_annotations))
-        spread = np.full(len(self.n_annotations), np.nan)
-        several = self.n_annotations > 1
-        spread[several] = np.sqrt(total[several] / (self.n_annotations[several] - 1))
-        return spread
-
-    def _expected_level(self, prior_precision: Floats) -> tuple[Floats, Floats]:
-        scale, variance = self.scale[self.annotators], self.variance[self.annotators]
-        n_tracks = len(prior_precision)
-        precision = prior_precision + np.bincount(self.tracks, scale**2 / variance, minlength=n_tracks)
-        pull = scale * (self.annotation - self.bias[self.annotators]) / variance
-        weighted = prior_precision * self.prior + np.bincount(self.tracks, pull, minlength=n_tracks)
-        return weighted / precision, precision
-
-    def _update_levels(self, expected: Floats, variance: Floats) -> None:
-        annotated = self.n_annotations > 0
-        own = annotated & ~self.has_prior
-        predicted = annotated & self.has_prior
-        if own.any():
-            self.level_variance = max(float(np.mean(expected[own] ** 2 + variance[own])), USUAL_NOISE**2 / 4)
-        squared = float(np.sum((expected - self.prior)[predicted] ** 2 + variance[predicted]))
-        self.prior_variance = (squared + SHRINKAGE_LABELS * USUAL_NOISE**2) / (predicted.sum() + SHRINKAGE_LABELS)
-
-    def _update_annotators(self, expected: Floats, variance: Floats) -> None:
-        """Regress each annotator's annotations on the expected levels; arguments per annotation."""
-        squared = expected**2 + variance
+    def _update_annotators(self, expected: Floats, squared: Floats) -> None:
+        """Regress each annotator's annotations on the expected levels."""
+        x, xx = expected[self.tracks], squared[self.tracks]
         n = self.n_labels + SHRINKAGE_LABELS
-        usual = SHRINKAGE_LABELS * float(
-            squared.mean()
-        )  # usual labels: spread like all, on the line through 0 with slope 1
-        sum_x, sum_xx = self._per_annotator(expected), self._per_annotator(squared) + usual
-        sum_y, sum_xy = self._per_annotator(self.annotation), self._per_annotator(expected * self.annotation) + usual
+        # Usual labels: spread like all, on the line through 0 with slope 1.
+        self.usual_squares = SHRINKAGE_LABELS * float(xx.mean())
+        sum_x, data_xx, data_xy = (
+            self._per_annotator(x),
+            self._per_annotator(xx),
+            self._per_annotator(x * self.annotation),
+        )
+        sum_xx, sum_xy = data_xx + self.usual_squares, data_xy + self.usual_squares
         determinant = n * sum_xx - sum_x**2
-        self.bias = (sum_y * sum_xx - sum_xy * sum_x) / determinant
-        self.scale = np.maximum((n * sum_xy - sum_x * sum_y) / determinant, MIN_SCALE)
-        scale = self.scale[self.annotators]
-        residual = self.annotation - self.bias[self.annotators] - scale * expected
-        total = self._per_annotator(residual**2 + scale**2 * variance)
-        self.variance = (total + SHRINKAGE_LABELS * USUAL_NOISE**2) / n
+        bias = self.bias = (self.sum_y * sum_xx - sum_xy * sum_x) / determinant
+        scale = self.scale = np.maximum((n * sum_xy - sum_x * self.sum_y) / determinant, MIN_SCALE)
+        residual = self.sum_yy - 2 * (bias * self.sum_y + scale * data_xy)
+        residual += self.n_labels * bias**2 + 2 * bias * scale * sum_x + scale**2 * data_xx
+        self.variance = (residual + SHRINKAGE_LABELS * USUAL_NOISE**2) / n
+
+    def _anchor_scales(self) -> None:
+        says = (self.n_labels * self.scale**2 / self.variance)[self.people]
+        mean = float(says @ self.scale[self.people] / says.sum())
+        self.scale = self.scale / mean
+        self.level_variance *= mean**2
+
+    def spread(self, n_annotations: int) -> Floats:
+        """Root of the standardised squared residuals per degree of freedom, around the annotations' own best level."""
+        rows = slice(n_annotations)
+        tracks, annotators, annotation = self.tracks[rows], self.annotators[rows], self.annotation[rows]
+        scale, variance = self.scale[annotators], self.variance[annotators]
+        left = annotation - self.bias[annotators]
+
+        def per_track(values: Floats) -> Floats:
+            return np.bincount(tracks, values, minlength=self.n_tracks).astype(np.float64)
+
+        own_level = per_track(scale / variance * left) / np.maximum(per_track(scale**2 / variance), 1e-9)
+        total = per_track((left - scale * own_level[tracks]) ** 2 / variance)
+        n = np.bincount(tracks, minlength=self.n_tracks)
+        return np.where(n > 1, np.sqrt(total / np.maximum(n - 1, 1)), np.nan)
+
+    def standard_errors(self) -> tuple[Floats, Floats, Floats]:
+        """Of bias, scale and noise.
+
+        An annotator's labels are compared with what the others' labels let expect, which adds to their noise. What usual
+        labels were added to is wrong by as much as they pull, times how far annotators differ.
+        """
+        expected, precision = self.expected_level(1 / self.level_variance)
+        scale, variance = self.scale[self.annotators], self.variance[self.annotators]
+        others_precision = precision[self.tracks] - scale**2 / variance
+        own = scale / variance * (self.annotation - self.bias[self.annotators])
+        x = (precision[self.tracks] * expected[self.tracks] - own) / others_precision
+        weight = 1 / (variance + scale**2 / others_precision)
+        known = [[self._per_annotator(weight * x**power) for power in row] for row in ((0, 1), (1, 2))]
+        added = np.array([SHRINKAGE_LABELS, self.usual_squares]) / self.variance[:, None]
+        bias_se, scale_se = _pulled_errors(
+            np.moveaxis(np.array(known), 2, 0), added, np.array([USUAL_BIASES, USUAL_SCALES])
+        )
+        n = self._per_annotator((variance * weight) ** 2)
+        noise_se = np.sqrt(self.variance * n / 2 + (SHRINKAGE_LABELS * USUAL_NOISES) ** 2) / (n + SHRINKAGE_LABELS)
+        return bias_se, scale_se, noise_se
 
     def _per_annotator(self, values: Floats) -> Floats:
-        return np.bincount(self.annotators, values, minlength=len(self.n_labels)).astype(np.float64)
+        return np.bincount(self.annotators, values).astype(np.float64)
+
+    def _per_track(self, values: Floats) -> Floats:
+        return np.bincount(self.tracks, values, minlength=self.n_tracks).astype(np.float64)
 
 
-def checked_annotations(track_index: ArrayLike, annotator_index: ArrayLike, level: ArrayLike) -> tuple[Indices, Indices, Floats]:
+def _pulled_errors(known: Floats, added: Floats, usual: Floats) -> tuple[Floats, Floats]:
+    """Standard errors of two parameters of each annotator, estimated from data of information `known` (n, 2, 2) and as if a
+    value, from which annotators usually differ by `usual` (2,), had been seen with information `added` (n, 2)."""
+    inverse = np.linalg.inv(known + added[:, :, None] * np.eye(2))
+    covariance = inverse @ (known + (added * usual)[:, :, None] ** 2 * np.eye(2)) @ inverse
+    return np.sqrt(covariance[:, 0, 0]), np.sqrt(covariance[:, 1, 1])
+
+
+def checked_annotations(
+    track_index: ArrayLike, annotator_index: ArrayLike, level: ArrayLike
+) -> tuple[Indices, Indices, Floats]:
     tracks, annotators = np.asarray(track_index), np.asarray(annotator_index)
     annotation = np.asarray(level, dtype=float)
     if annotation.ndim != 1 or not annotation.size or not tracks.shape == annotators.shape == annotation.shape:
