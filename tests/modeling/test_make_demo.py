@@ -52,7 +52,7 @@ def test_the_demo_is_a_library_with_labels_and_one_login_a_role(logins_file, rf)
     assert all(track.audio.size > 10_000 for track in tracks)
     assert labels.values("track").distinct().count() < N_TRACKS  # something is left to label
     assert {label.annotator.alias for label in labels} <= {
-        f"sim_{n}" for n in ("ada", "bo", "cleo", "dan", "eve", "finn")
+        f"sim_{n}" for n in ("ada", "bo", "cleo", "dan", "eve", "finn", "gus", "hana")
     }
     # The logins are for their owner's eyes, and they work.
     assert stat.S_IMODE(logins_file.stat().st_mode) == 0o600

@@ -5,6 +5,15 @@ levels are intentions and its annotations simulations: good for running the prod
 """
 
 from modeling.core.demo_music.annotators import SimulatedAnnotations, simulated_annotations
+from modeling.core.demo_music.answers import SimulatedAnswer, simulated_answers
 from modeling.core.demo_music.library import DemoTrack, plan_library, write_library
 
-__all__ = ["DemoTrack", "SimulatedAnnotations", "plan_library", "simulated_annotations", "write_library"]
+__all__ = [
+    "DemoTrack",
+    "SimulatedAnnotations",
+    "SimulatedAnswer",
+    "plan_library",
+    "simulated_annotations",
+    "simulated_answers",
+    "write_library",
+]

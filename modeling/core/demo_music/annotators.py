@@ -21,23 +21,23 @@ _PLANTED_SHIFT = 4  # levels, at least: "3 or more is a large error" (thesis)
 
 
 @dataclass(frozen=True)
-class _Annotator:
+class Annotator:
     """Hears a level as MIDDLE + scale * (level - MIDDLE) + bias, plus noise; all in levels."""
 
     name: str
     bias: float
     scale: float
     noise: float
-    workload: float
+    workload: float = 0.0
 
 
 _ANNOTATORS = (
-    _Annotator("sim_ada", 0.0, 1.00, 0.35, 0.30),
-    _Annotator("sim_bo", 0.5, 0.95, 0.45, 0.25),
-    _Annotator("sim_cleo", -0.5, 1.05, 0.45, 0.20),
-    _Annotator("sim_dan", 0.2, 0.80, 0.55, 0.11),
-    _Annotator("sim_eve", -0.2, 1.15, 0.55, 0.08),
-    _Annotator("sim_finn", 0.8, 0.90, 0.80, 0.06),
+    Annotator("sim_ada", 0.0, 1.00, 0.35, 0.30),
+    Annotator("sim_bo", 0.5, 0.95, 0.45, 0.25),
+    Annotator("sim_cleo", -0.5, 1.05, 0.45, 0.20),
+    Annotator("sim_dan", 0.2, 0.80, 0.55, 0.11),
+    Annotator("sim_eve", -0.2, 1.15, 0.55, 0.08),
+    Annotator("sim_finn", 0.8, 0.90, 0.80, 0.06),
 )
 
 
@@ -69,7 +69,7 @@ def simulated_annotations(
     labelled = _choose_labelled(rng, tracks)
     by_three = set(rng.permutation(len(labelled))[: len(labelled) // 3].tolist())
     pairs = [(t, a) for i, t in enumerate(labelled) for a in _choose_annotators(rng, 3 if i in by_three else 1)]
-    levels = {(track.uri, a.name): _heard(rng, track.level, a) for track, a in pairs}
+    levels = {(track.uri, a.name): heard(rng, track.level, a) for track, a in pairs}
     planted = _plant(rng, pairs, levels, may_plant)
     rows = [_row(track, a.name, levels[track.uri, a.name]) for track, a in pairs]
     return SimulatedAnnotations(rows, frozenset(planted))
@@ -86,20 +86,25 @@ def _choose_labelled(rng: np.random.Generator, tracks: Sequence[DemoTrack]) -> l
     return [track for track in tracks if track.uri not in unlabelled]
 
 
-def _choose_annotators(rng: np.random.Generator, n: int) -> list[_Annotator]:
+def _choose_annotators(rng: np.random.Generator, n: int) -> list[Annotator]:
     workloads = [a.workload for a in _ANNOTATORS]
     chosen = rng.choice(len(_ANNOTATORS), n, replace=False, p=workloads)
     return [_ANNOTATORS[i] for i in sorted(chosen)]
 
 
-def _heard(rng: np.random.Generator, level: int, annotator: _Annotator) -> int:
+def heard(rng: np.random.Generator, level: int, annotator: Annotator) -> int:
     heard = MIDDLE + annotator.scale * (level - MIDDLE) + annotator.bias + rng.normal(0, annotator.noise)
     return int(np.clip(np.rint(heard), MIN_LEVEL, MAX_LEVEL))
 
 
+def far_levels(level: int) -> list[int]:
+    """What somebody badly wrong might say of a track of this level."""
+    return [v for v in range(MIN_LEVEL, MAX_LEVEL + 1) if _PLANTED_SHIFT <= abs(v - level) <= _PLANTED_SHIFT + 1]
+
+
 def _plant(
     rng: np.random.Generator,
-    pairs: Sequence[tuple[DemoTrack, _Annotator]],
+    pairs: Sequence[tuple[DemoTrack, Annotator]],
     levels: dict[tuple[str, str], int],
     may_plant: Callable[[str], bool],
 ) -> set[tuple[str, str]]:
@@ -111,10 +116,7 @@ def _plant(
             break
         if track.uri in planted or not may_plant(track.uri):
             continue
-        far = [
-            v for v in range(MIN_LEVEL, MAX_LEVEL + 1) if _PLANTED_SHIFT <= abs(v - track.level) <= _PLANTED_SHIFT + 1
-        ]
-        levels[track.uri, annotator.name] = int(rng.choice(far))
+        levels[track.uri, annotator.name] = int(rng.choice(far_levels(track.level)))
         planted[track.uri] = annotator.name
     return set(planted.items())
 

@@ -4,21 +4,30 @@ import os
 import secrets
 import tempfile
 from collections import defaultdict
+from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.utils import timezone
 
 from annotations.consensus import median_level
 from annotations.guiding import guidance
 from annotations.intake.csv_import import import_tracks
 from annotations.intake.csv_rows import RefusedRows
-from annotations.models import Annotation, Reference, Track, User
+from annotations.models import Annotation, Reference, Stream, Track, User
 from annotations.roles import LEAD, ROLE_PERMISSIONS
 from modeling.core.dataset import in_evaluation_slice
-from modeling.core.demo_music import simulated_annotations, write_library
+from modeling.core.demo_music import (
+    DemoTrack,
+    SimulatedAnnotations,
+    simulated_annotations,
+    simulated_answers,
+    write_library,
+)
 
 TABLE = "demo.csv"
 # Simulated annotators who differ by more do not agree what a track's level is; planted mistakes are farther off.
@@ -45,14 +54,17 @@ class Command(BaseCommand):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             try:
-                n_planted = write_demo(folder, seed=seed, n_tracks=tracks)
+                library = write_library(folder, seed=seed, n_tracks=tracks)
+                simulated = simulated_annotations(library, seed=seed, may_plant=may_plant)
             except ValueError as problem:  # a number of tracks or a seed that is out of range
                 raise CommandError(str(problem)) from None
+            write_table(folder / TABLE, library, simulated)
             # Whole or not at all: with tracks and no logins it could neither be used nor be made again.
             with transaction.atomic():
                 import_demo(folder)
                 logins = make_accounts()
                 choose_references(User.objects.get(username=LEAD))
+                n_planted = len(simulated.planted) + answer_on_the_label_page(library, seed=seed)
                 write_logins(settings.VAR_DIR / "demo-logins.json", logins)
         self.stdout.write(
             f"Demo library: {tracks} synthetic tracks, {n_planted} planted mistakes; "
@@ -60,10 +72,7 @@ class Command(BaseCommand):
         )
 
 
-def write_demo(folder: Path, *, seed: int, n_tracks: int) -> int:
-    """Audio files and demo.csv; how many mistakes were planted."""
-    library = write_library(folder, seed=seed, n_tracks=n_tracks)
-    simulated = simulated_annotations(library, seed=seed, may_plant=may_plant)
+def write_table(path: Path, library: list[DemoTrack], simulated: SimulatedAnnotations) -> None:
     labelled = {row["track_uri"] for row in simulated.rows}
     unlabelled = [
         {
@@ -76,11 +85,10 @@ def write_demo(folder: Path, *, seed: int, n_tracks: int) -> int:
         for track in library
         if track.uri not in labelled
     ]
-    with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, FIELDS)
         writer.writeheader()
         writer.writerows([*simulated.rows, *unlabelled])
-    return len(simulated.planted)
 
 
 def may_plant(uri: str) -> bool:
@@ -118,6 +126,34 @@ def choose_references(lead: User) -> None:
         left = uses[median_level(levels)]
         if left and len(levels) > 1 and max(levels) - min(levels) <= MAX_SPREAD:
             guidance.choose_references(track_ids=[track_id], use=left.pop(), level=median_level(levels), chosen_by=lead)
+
+
+def answer_on_the_label_page(library: list[DemoTrack], *, seed: int) -> int:
+    """Labels with the times that an import cannot bring, by two more simulated people; how many are planted mistakes."""
+    tracks = {track.uri: track for track in Track.objects.filter(n_annotators__gt=0)}
+    gold = set(Reference.objects.filter(use=Reference.Use.GOLD).values_list("track__uri", flat=True))
+    answers = simulated_answers(
+        [track for track in library if track.uri in tracks],
+        seed=seed,
+        may_plant=set(filter(may_plant, tracks)),
+        gold=gold,
+    )
+    names = sorted({answer.annotator for answer in answers})
+    people = {name: User.objects.create(username=f"simulated:{name}", alias=name, password="!") for name in names}
+    now = timezone.now()
+    Annotation.objects.bulk_create(
+        Annotation(
+            track=tracks[answer.uri],
+            annotator=people[answer.annotator],
+            level=answer.level,
+            submission_id=uuid4(),
+            stream=Stream.GOLD if answer.uri in gold else Stream.SECOND,
+            answered_s=answer.answered_s,
+            created_at=now - timedelta(days=answer.days_ago),
+        )
+        for answer in answers
+    )
+    return sum(answer.is_mistake for answer in answers)
 
 
 def write_logins(path: Path, logins: dict[str, dict[str, str]]) -> None:
