@@ -102,7 +102,7 @@ def annotators(request: Request) -> HttpResponse:
 
 def _stamp(last: AnnotatorReport | None) -> str:
     """Tells one report from the next, in an address."""
-    return f"{last.made_at.timestamp():.0f}" if last else "none"
+    return f"{last.made_at.timestamp():.6f}" if last else "none"
 
 
 def _unless(last: AnnotatorReport | None, than: str) -> HttpResponse:
