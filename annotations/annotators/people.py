@@ -83,7 +83,7 @@ class Person:
             [Point(_short(block["from"], blocks), block["value"], *words.interval(block)) for block in blocks],
             label=f"Labels of {self.name} less what was expected, in levels, over time",
             target=0,
-            target_label="as expected:",
+            target_label="",
             change=None if change is None or index is None else (index, f"changed {words.day(change['since'])}"),
         )
 

@@ -94,6 +94,7 @@ def scale(entry: dict[str, Any]) -> str:
     if (value := entry["scale"]["value"]) is None:
         return too_few(entry["scale"], "label")
     low, high = interval(entry["scale"])
+    low = max(low, 0.0)
     between = f"{value:.2f}, 95 % between {low:.2f} and {high:.2f}"
     if low <= 1 <= high:
         return f"Spreads labels as others do, as far as can be told: {between}."

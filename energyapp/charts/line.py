@@ -48,7 +48,7 @@ def line_with_band(
     second_label : str
         Written at the last point of the second series.
     target : float, optional
-        A dashed horizontal line, in the unit of the values.
+        A dashed horizontal line, in the unit of the values; `target_label` is written on it with the value, unless empty.
     change : (int, str), optional
         An upright line before the point of this index, and what is written beside it.
 
@@ -123,7 +123,7 @@ def _band(points: Sequence[Point], xs: Sequence[float], y: Axis) -> SafeString:
 def _target(target: float, label: str, y: Axis) -> list[SafeString]:
     at = y(target)
     line = tag("line", class_="target", x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at)
-    return [line, text(f"{label} {target:g}", x=LEFT + 4, y=at - 5, anchor="start", class_="")]
+    return [line, text(f"{label} {target:g}", x=LEFT + 4, y=at - 5, anchor="start", class_="") if label else join([])]
 
 
 def _change(index: int, label: str, xs: Sequence[float]) -> list[SafeString]:
