@@ -51,7 +51,7 @@ def _flags(n: int, dice: random.Random):
 
 def _flag(label: int, level: int, reason: str, dice: random.Random) -> Flag:
     suspicion = dice.uniform(1, 6)
-    expected = level + suspicion if level + suspicion <= 10 else level - suspicion
+    expected = max(1.0, level - suspicion) if level > 5 else min(10.0, level + suspicion)
     evidence = {
         "score": expected,
         "level": round(expected),

@@ -147,7 +147,7 @@ def _selects(
         "reason": ("Reason", reasons),
         "genre": ("Genre", [*options["genre"]]),
         "annotator": ("Annotator", [*options["annotator"]]),
-        "level": ("Level, of those heard", [(level, str(level)) for level in LEVELS]),
+        "level": ("Level heard", [(level, str(level)) for level in LEVELS]),
         "run": ("Run", [(text, text) for _, text in options["run"]]),
         "suspicion": ("Suspicion", [(levels, f"{levels} or more") for levels in SUSPICIONS]),
     }
