@@ -90,7 +90,7 @@ class WithoutAnnotator(Experiment):
     name = "without_annotator"
     title = "Without an annotator"
     question = "Does leaving out an annotator's labels lower the error, and does it beat freeing all labels of biases?"
-    thesis = "section 6"
+    thesis = "section 5"
 
     recipe: str = recipe_option("ridge_thresholds")
     annotator: str = option(

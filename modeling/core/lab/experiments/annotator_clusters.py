@@ -252,4 +252,5 @@ def _notes(people: _People) -> Iterator[str]:
 
 def _notes_on_models() -> Iterator[str]:
     yield "who labels alike is told from all these labels, those of held-out tracks too: a little of a cluster's gain may be that"
+    yield "labels are learnt as they were given: a cluster's gain may be its people's taste, or that their biases happen to be alike"
     yield "labels of an artist's tracks err together, and standard errors know that; they do not know which labels happened to be drawn"

@@ -244,19 +244,15 @@ class _Ways:
         level = [models.level[who, target][:, track] for who in ((), names) for target in TARGETS]
         return cls(*(LabelErrors(truth, np.abs(each - truth).mean(axis=0), artist) for each in level))
 
-    @property
     def debiasing(self) -> Estimate:
         return self.debiased.less(self.everything)
 
-    @property
     def leaving_out(self) -> Estimate:
         return self.without.less(self.everything)
 
-    @property
     def leaving_out_less_debiasing(self) -> Estimate:
         return self.without.less(self.debiased)
 
-    @property
     def leaving_out_as_well(self) -> Estimate:
         return self.without_debiased.less(self.debiased)
 
@@ -265,26 +261,27 @@ class _Ways:
 
 
 def _conclusions(judged: Mapping[str, Mapping[str, _Ways]]) -> Iterator[str]:
-    rows = {name: [of[name] for of in judged.values()] for name in next(iter(judged.values()))}
+    rows = {name: {judge: of[name] for judge, of in judged.items()} for name in next(iter(judged.values()))}
     if len(rows) > 1:
         yield _counted(rows)
     for name, ways in rows.items():
         yield (
-            f"Leaving out {name}: {_by_judges([each.leaving_out for each in ways])}; debiasing everybody's labels in place of"
-            f" that: {_by_judges([each.debiasing for each in ways])}; leaving out on top of debiasing:"
-            f" {_by_judges([each.leaving_out_as_well for each in ways])}."
+            f"Leaving out {name}: {_in_words(ways, _Ways.leaving_out)}; debiasing everybody's labels instead:"
+            f" {_in_words(ways, _Ways.debiasing)}; leaving out on top of debiasing:"
+            f" {_in_words(ways, _Ways.leaving_out_as_well)}."
         )
-    errors = ", ".join(in_words(next(iter(of.values())).everything.macro_mae) for of in judged.values())
+    first, *others = judged
+    error = next(iter(judged[first].values())).everything.macro_mae
     yield (
-        f"Three figures each are by three judges: {'; '.join(judged)}. By them all labels as they are err by {errors} levels of"
-        " macro-MAE; below 0 is better than that."
+        f"Judged by {first}, by which all labels as they are err by {in_words(error)}; the other judges ({', '.join(others)}) agree"
+        " where they are not named."
     )
     if len(rows) > 1:
         yield f"{len(rows)} rows are compared: about one in twenty figures would look clear by chance alone."
 
 
-def _counted(rows: Mapping[str, list[_Ways]]) -> str:
-    outcomes = {name: {verdict(each.leaving_out) for each in ways} for name, ways in rows.items()}
+def _counted(rows: Mapping[str, Mapping[str, _Ways]]) -> str:
+    outcomes = {name: {verdict(_Ways.leaving_out(each)) for each in ways.values()} for name, ways in rows.items()}
     better, worse = ([name for name in rows if outcomes[name] == {outcome}] for outcome in ("better", "worse"))
     return (
         f"Whoever judges, leaving out is clearly better for {', '.join(better) or 'nobody'}, and clearly worse for"
@@ -292,11 +289,12 @@ def _counted(rows: Mapping[str, list[_Ways]]) -> str:
     )
 
 
-def _by_judges(gains: list[Estimate]) -> str:
-    """Each judge's figure, and what it says; that once where all say the same."""
-    if len(said := {verdict(gain) for gain in gains}) > 1:
-        return ", ".join(map(difference_in_words, gains))
-    return f"{', '.join(f'{gain.value:+.2f} ± {gain.se:.2f}' for gain in gains)} ({said.pop()}, whoever judges)"
+def _in_words(ways: Mapping[str, _Ways], gain: Callable[[_Ways], Estimate]) -> str:
+    """The first judge's figure, and those of judges who come to another verdict."""
+    first, *others = ((judge, gain(each)) for judge, each in ways.items())
+    differing = [(judge, figure) for judge, figure in others if verdict(figure) != verdict(first[1])]
+    but = " and ".join(f"{difference_in_words(figure)} by {judge}" for judge, figure in differing)
+    return difference_in_words(first[1]) + (f", but {but}" if but else "")
 
 
 def _table(recipe: str, judge: str, of: Mapping[str, _Ways]) -> Table:
@@ -324,7 +322,7 @@ def _table(recipe: str, judge: str, of: Mapping[str, _Ways]) -> Table:
 
 def _cells(ways: _Ways) -> tuple[Cell, ...]:
     errors = (ways.everything, ways.debiased, ways.without, ways.without_debiased)
-    gains = (ways.debiasing, ways.leaving_out, ways.leaving_out_less_debiasing, ways.leaving_out_as_well)
+    gains = (ways.debiasing(), ways.leaving_out(), ways.leaving_out_less_debiasing(), ways.leaving_out_as_well())
     return (*(each.macro_mae for each in errors), *gains)
 
 
@@ -360,7 +358,7 @@ def _labels_and_shared(labels: Annotations, name: str) -> tuple[int, int]:
 
 def _notes(labels: Annotations, left_out: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     yield (
-        "no judge favours no side: everybody's labels, debiased, are made as the debiased ways learn, and hold the labels of"
+        "each judge favours a side: everybody's labels, debiased, are made as the debiased ways learn, and hold the labels of"
         " who is left out; the others' labels, each counted once as it was given, are what leaving out learns from; the"
         " tracks' levels are what pages show. What a judge says against its own side weighs most"
     )

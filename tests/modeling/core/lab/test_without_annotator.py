@@ -59,7 +59,7 @@ def test_leaving_out_who_answers_at_random_helps_and_debiasing_does_as_much():
         assert debiased.value < 0
         assert not is_clear(gain(findings, judge, "both less debiased"))
     assert findings.conclusions[0].startswith("Leaving out ann: -")
-    assert "(better, whoever judges); debiasing" in findings.conclusions[0]
+    assert "(better); debiasing" in findings.conclusions[0]
     assert gain(findings, 3, "scale") < 0.5
 
 
@@ -84,6 +84,18 @@ def test_with_opposite_biases_debiasing_helps_and_leaving_one_out_makes_it_worse
     assert is_clear(without)
     assert between.value == pytest.approx(without.value - debiased.value)
     assert 1.5 < gain(findings, 3, "bias") < 2.5
+    assert "(worse), but -" in findings.conclusions[0]  # by the others, of whom bob labels too low
+    assert " (better) by the others' labels; debiasing" in findings.conclusions[0]
+
+
+def test_who_moves_the_whole_scale_is_better_left_out_and_the_judge_who_was_moved_along_is_contradicted():
+    findings = ask(two_of_four(ann=(3, 0.7)), annotator="ann")
+
+    assert gain(findings, TRACKS, "without less debiased").value < -0.2
+    assert gain(findings, OTHERS, "without less debiased").value < -0.1
+    assert gain(findings, CONSENSUS, "without less debiased").value > 0
+    assert "(better) by the others' labels and -" in findings.conclusions[0]
+    assert any("moves the whole scale" in note for note in findings.notes)
 
 
 def test_without_a_difference_between_people_no_gain_is_found():
