@@ -10,12 +10,15 @@ from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
 from annotations.consensus import median_level
-from annotations.models import Annotation, Reference, Track, User
+from annotations.models import Annotation, Flag, Reference, Track, User
 from annotations.roles import ROLE_PERMISSIONS
 from modeling.core.dataset import in_evaluation_slice
 from modeling.core.demo_music import plan_library, simulated_annotations, write_library
+from modeling.core.feature_sets import FEATURE_SETS
+from modeling.feature_extraction import compute_features
 from modeling.management.commands import make_demo
 from tests.factories import LeadFactory, TrackFactory
+from tests.modeling.training_library import train
 
 pytestmark = pytest.mark.django_db
 
@@ -147,3 +150,44 @@ def test_mistakes_are_never_planted_where_they_could_not_be_found():
 
     assert n_planted >= 20
     assert n_in_slice >= 20
+
+
+# ---- What the demo is for
+
+
+def test_the_demo_has_labels_with_a_time_a_quick_annotator_and_gold_that_was_missed(logins_file):
+    run()
+
+    answers = Annotation.objects.exclude(source=Annotation.Source.IMPORT)
+    assert {answer.annotator.alias for answer in answers} == {"sim_gus", "sim_hana"}
+    assert all(answer.answered_s > 1 and answer.source == Annotation.Source.LABEL for answer in answers)
+    assert len({answer.created_at for answer in answers}) == len(answers)
+    fast = [answer for answer in answers if answer.answered_s < 4]
+    assert {answer.annotator.alias for answer in fast} == {"sim_gus"}
+
+
+def test_most_planted_mistakes_of_the_demo_come_first_in_the_queue_and_every_reason_occurs(logins_file, monkeypatch):
+    """Of tracks a fifth as long as the demo's, with the features that need no network."""
+    monkeypatch.setattr(make_demo, "write_library", partial(write_library, duration_s=6, n_processes=1))
+    call_command("make_demo", stdout=StringIO())
+    for track_id in Track.objects.values_list("pk", flat=True):
+        compute_features(track_id, [FEATURE_SETS["signal"]])
+
+    train()
+
+    queue = [flag.annotation for flag in Flag.objects.open().strongest().for_queue().select_related("annotation")]
+    planted = planted_mistakes()
+    n_found = {n: sum(annotation.pk in planted for annotation in queue[:n]) for n in (10, 20)}
+    print(
+        f"{len(planted)} planted mistakes: {n_found[10]} among the first 10 of the queue, {n_found[20]} among the first 20"
+    )
+    assert n_found[10] >= 6
+    assert n_found[20] >= 7
+    assert set(Flag.objects.open().values_list("reason", flat=True)) == set(Flag.Reason.values)
+
+
+def planted_mistakes() -> set[int]:
+    """The labels that are 4 levels and more from what their track was composed for."""
+    composed = {track.uri: track.level for track in plan_library(seed=2018, n_tracks=60)}
+    labels = Annotation.objects.select_related("track")
+    return {label.pk for label in labels if abs(label.level - composed[label.track.uri]) >= 4}
