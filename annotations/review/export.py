@@ -68,6 +68,8 @@ def _cells(flag: Flag) -> Iterator[Any]:
         yield from (decision.get_verdict_display(), decision.decided_by.display_name)
         yield decision.created_at.isoformat(timespec="seconds")
         yield from (decision.level, decision.note) if heard else ("", "")
+    else:
+        yield from ("", "", "", "", "")
 
 
 def _harmless(cell: Any) -> Any:
