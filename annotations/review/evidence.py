@@ -9,16 +9,18 @@ from annotations.consensus import median_level
 from annotations.levels import levels_of
 from annotations.models import LEVELS, Annotation, AnnotatorExclusion, Decision, Flag, ReviewRules, Track
 from annotations.models.flags import RULED
+from annotations.review.precision import Precision, precision_by_reason
 from annotations.review.why import why
 from energyapp.charts import level_histogram
 
 
 @dataclass(frozen=True)
 class Reason:
-    """A flag of the label, and why it was raised."""
+    """A flag of the label, why it was raised, and how often flags with this reason were right."""
 
     flag: Flag
     sentence: str
+    precision: Precision
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def evidence_for(flag: Flag) -> dict[str, Any]:
 
 def _reasons(annotation: Annotation) -> list[Reason]:
     flags = Flag.objects.filter(annotation=annotation).select_related("annotation").order_by("-suspicion", "pk")
-    return [Reason(flag, why(flag)) for flag in flags]
+    precision = precision_by_reason()
+    return [Reason(flag, why(flag), precision[flag.reason]) for flag in flags]
 
 
 def _levels(tracks: list[int]) -> dict[int, int]:

@@ -18,7 +18,7 @@ def why(flag: Flag) -> str:
 
 def _model_error(flag: Flag, evidence: dict[str, Any]) -> str:
     bias = evidence.get("bias")
-    habit = f" and with this annotator usually saying {_more(bias)} than others" if bias is not None else ""
+    habit = f", and with this annotator usually saying {_more(bias)} than others," if bias is not None else ""
     return _sentence(f"by its sound{habit} {_expected(flag)}")
 
 

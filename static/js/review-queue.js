@@ -5,10 +5,11 @@ import { click, guardForms, isOperable, isShortcut, offerHelp } from "./keys.js"
 const rows = () => [...document.querySelectorAll("[data-queue] tbody tr")];
 const boxes = () => [...document.querySelectorAll("[data-queue] input[name=flag]")];
 
-/** J and K walk through the rows; X ticks the chosen one, Enter opens it; R begins with the first. */
+/** J and K walk through the rows; X ticks the chosen one, Enter opens it; R begins with the first; U undoes what was just decided. */
 function onKey(event) {
   const key = event.key.toLowerCase();
   if (key === "r") return click("[data-start]");
+  if (key === "u") return click("[data-undo]");
   const found = rows();
   const at = found.findIndex((row) => row.getAttribute("aria-selected") === "true");
   if (key === "j") return choose(found, Math.min(found.length - 1, at + 1));

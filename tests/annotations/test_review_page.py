@@ -46,7 +46,7 @@ def page(client, flag, query=""):
         (
             "model error",
             MODEL,
-            "By its sound and with this annotator usually saying 0.2 levels more than others 8.0 was expected; "
+            "By its sound, and with this annotator usually saying 0.2 levels more than others, 8.0 was expected; "
             "2 is 6.0 levels lower.",
         ),
         (

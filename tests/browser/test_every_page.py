@@ -215,6 +215,7 @@ def weigh(page: Page, path: str) -> dict[str, int]:
         ("queue", 20, 25, 8),
         # htmx and the player, as parts of the page are swapped and a track is heard: each weighs some 14.
         ("blind", 20, 32, 8),
+        ("evidence", 20, 32, 8),
         ("mine", 20, 25, 8),
         ("rules", 20, 25, 8),
         ("references", 20, 25, 8),

@@ -63,7 +63,7 @@ def test_j_and_k_walk_through_the_queue_and_enter_opens_a_row(open_page, lead, a
     for key, chosen in (("j", 0), ("j", 1), ("j", 2), ("j", 2), ("k", 1)):
         page.keyboard.press(key)
         expect(rows.nth(chosen)).to_have_attribute("aria-selected", "true")
-        expect(rows.nth(chosen).get_by_role("link")).to_be_focused()
+        expect(rows.nth(chosen).locator(".name a")).to_be_focused()
     page.keyboard.press("Enter")
 
     arrive(page, f"/review/{flags[1].pk}/$")
@@ -165,6 +165,7 @@ def test_a_whole_review_by_keyboard_alone(open_page, lead, accuse):
     page.keyboard.press("u")
     arrive(page, f"/review/{first.pk}/$")
     expect(page.get_by_role("log")).to_contain_text("Doubtful 0: no longer changed to 8.")
+    expect(page.get_by_role("button", name="Keep 2")).to_be_visible()
     page.keyboard.press("y")
     arrive(page, f"/review/{second.pk}/$")
     expect(news(page)).to_contain_text("Doubtful 0: kept.")
@@ -269,7 +270,7 @@ def test_without_javascript_a_flag_is_reviewed_by_plain_forms(open_page, lead, a
     first, second = accuse(2)
     page = open_page(lead, "/review/", java_script_enabled=False)
 
-    page.get_by_role("link", name="Doubtful 0").click()
+    page.get_by_role("link", name="Doubtful 0", exact=True).click()
     assert "Wanda" not in page.content()
     page.get_by_role("button", name="8", exact=True).click()
     expect(evidence(page)).to_be_visible()
@@ -328,6 +329,33 @@ def test_annotators_do_not_get_to_the_review_page(open_page, annotator, accuse, 
     assert "Wanda" not in page.content()
     expect(page.get_by_role("heading", name="Your blind opinion")).to_have_count(0)
     expect_console("403")
+
+
+def test_after_the_last_label_the_queue_says_what_was_decided_and_u_undoes_it_there(open_page, lead, accuse):
+    flag = accuse(1)[0]
+    page = open_page(lead, f"/review/{flag.pk}/")
+    give_blind_opinion(page)
+    page.keyboard.press("Enter")
+    arrive(page, "/review/$")
+    expect(news(page)).to_contain_text("Doubtful 0: changed to 8.")
+
+    page.keyboard.press("u")
+
+    arrive(page, f"/review/{flag.pk}/$")
+    assert list(Flag.objects.open()) == [flag]
+
+
+def test_what_was_decided_without_hearing_is_undone_without_seeing_evidence(open_page, lead, accuse):
+    flag = accuse(1)[0]
+    decisions.decide_many(reviewer=lead, flags=[flag.pk], verdict="keep")
+    page = open_page(lead, f"/review/{flag.pk}/")
+    assert "Wanda" not in page.content()
+
+    page.get_by_role("button", name="Undo").click()
+
+    expect(news(page)).to_contain_text("Doubtful 0: no longer kept.")
+    expect(page.get_by_role("heading", name="Evidence stays covered")).to_be_visible()
+    assert list(Flag.objects.open()) == [flag]
 
 
 # ---- Tracks that sound alike
