@@ -35,7 +35,7 @@ from modeling.core.metrics import by_group
 from modeling.core.recipes import RECIPES, Recipe
 from modeling.core.versions import library_versions
 from modeling.models import Prediction, Promotion, TrainingRun
-from modeling.slice_change import slice_change
+from modeling.since_previous import since_previous
 from modeling.suspects import find_suspects
 from modeling.training_data import TrainingData, read_training_data
 
@@ -108,7 +108,7 @@ def _train(run: TrainingRun, claim: Claim) -> None:
                 artifact_digest=digest,
                 n_tracks=len(data.dataset.y),
                 n_annotations=len(data.annotations),
-                metrics=metrics | {"slice_change": slice_change(data, evaluation), "flags": flags},
+                metrics=metrics | {"since_previous": since_previous(data, evaluation), "flags": flags},
             )
             _store(chain(_held_out(run, data, evaluation), _final(run, data, final)))
             if not Promotion.objects.exists():

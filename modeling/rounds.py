@@ -45,8 +45,6 @@ class Round:
     ----------
     decided
         How many labels leads decided about, by verdict; the newest decision about each counts, undone ones do not.
-    n_levels_changed
-        Tracks that show another level for it.
     n_relabelled
         Labels that annotators gave because a lead had asked, or changed by themselves.
     """
@@ -54,7 +52,6 @@ class Round:
     run: TrainingRun
     next_run: TrainingRun | None
     decided: Mapping[str, int] = field(default_factory=dict)
-    n_levels_changed: int = 0
     n_relabelled: int = 0
 
     @property
@@ -85,11 +82,20 @@ class Round:
         return sum(self.decided.get(verdict, 0) for verdict in CONFIRMED)
 
     @property
+    def n_levels_changed(self) -> int | None:
+        """Tracks that people see at another level than the run did; None before the next run has looked."""
+        return self._held_against.get("n_levels_changed")
+
+    @property
     def slice_change(self) -> SliceChange | None:
-        stored = self.next_run and self.next_run.results.get("slice_change")
-        if not stored or stored["run"] != self.run.pk:
-            return None
-        return SliceChange(**{name: value for name, value in stored.items() if name != "run"})
+        found = self._held_against.get("slice")
+        return SliceChange(**found) if found else None
+
+    @property
+    def _held_against(self) -> dict[str, Any]:
+        """What the next run found when it looked at this one; runs of earlier versions have not."""
+        found = (self.next_run and self.next_run.results.get("since_previous")) or {}
+        return found if found.get("run") == self.run.pk else {}
 
     @property
     def caveats(self) -> list[str]:
@@ -127,14 +133,6 @@ class _Event(NamedTuple):
     what: Any
 
 
-class _Decided(NamedTuple):
-    verdict: str
-    annotation_id: int
-    track_id: int
-    level_before: int | None
-    level_after: int | None
-
-
 def rounds_of(runs: Sequence[TrainingRun], *, next_run: TrainingRun | None = None) -> list[Round]:
     """The rounds of consecutive runs that succeeded, newest first; `next_run` came after the newest of them."""
     if not runs:
@@ -143,28 +141,19 @@ def rounds_of(runs: Sequence[TrainingRun], *, next_run: TrainingRun | None = Non
     timeline = [run for run in (next_run, *runs) if run is not None]
     decisions = _by_run(_decisions(timeline), timeline, "newest_decision")
     labels = _by_run(_labels_given_again(timeline), timeline, "newest_annotation")
-    return [_round(run, after, decisions[run.pk], labels[run.pk]) for run, after in zip(runs, later, strict=True)]
-
-
-def _round(run: TrainingRun, next_run: TrainingRun | None, decided: list[_Decided], again: list[None]) -> Round:
-    newest = {decision.annotation_id: decision.verdict for decision in decided}
-    # A kept label brings back the level that was shown before the lead's own opinion: no change. Old decisions know no levels.
-    changed = {
-        decision.track_id
-        for decision in decided
-        if decision.verdict in CONFIRMED
-        and (decision.level_before is None or decision.level_before != decision.level_after)
-    }
-    return Round(run, next_run, Counter(newest.values()), len(changed), len(again))
+    return [
+        Round(run, after, Counter(dict(decisions[run.pk]).values()), len(labels[run.pk]))
+        for run, after in zip(runs, later, strict=True)
+    ]
 
 
 def _decisions(timeline: Sequence[TrainingRun]) -> Iterable[_Event]:
+    """Of which label, and what."""
     undone = Decision.objects.filter(verdict=Decision.Verdict.UNDO).values("undoes")
     decisions = Decision.objects.exclude(verdict=Decision.Verdict.UNDO).exclude(pk__in=undone).order_by("pk")
-    rows = decisions.filter(created_at__gte=timeline[-1].created_at).values_list(
-        "pk", "created_at", "verdict", "flag__annotation", "flag__annotation__track", "level_before", "level_after"
-    )
-    return (_Event(row[0], row[1], _Decided(*row[2:])) for row in rows)
+    rows = decisions.filter(created_at__gte=timeline[-1].created_at)
+    found = rows.values_list("pk", "created_at", "flag__annotation", "verdict")
+    return (_Event(pk, created_at, (annotation_id, verdict)) for pk, created_at, annotation_id, verdict in found)
 
 
 def _labels_given_again(timeline: Sequence[TrainingRun]) -> Iterable[_Event]:

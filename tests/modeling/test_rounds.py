@@ -11,7 +11,7 @@ from annotations.review import decisions
 from modeling.core.dataset import in_evaluation_slice
 from modeling.models import Prediction, TrainingRun
 from modeling.rounds import ENOUGH_TRACKS, rounds_of
-from modeling.slice_change import paired_change
+from modeling.since_previous import paired_change
 from tests.factories import AnnotationFactory, DecisionFactory, FlagFactory, TrainingRunFactory
 from tests.modeling.training_library import train
 
@@ -65,8 +65,9 @@ def test_a_round_mends_what_was_wrong_and_the_slice_that_nobody_touched_tells(li
     assert not again & set(decided)
     # The slice is as it was, and the model does better on it for the labels that were mended elsewhere.
     assert dict(slice_levels(second)) == untouched
-    change = second.metrics["slice_change"]
-    assert (change["run"], change["n"]) == (first.pk, len(untouched))
+    change = second.metrics["since_previous"]["slice"]
+    assert second.metrics["since_previous"]["run"] == first.pk
+    assert change["n"] == len(untouched)
     assert change["before"] == pytest.approx(first.metrics["slice"]["macro_mae"])
     assert change["after"] == pytest.approx(second.metrics["slice"]["macro_mae"])
     assert change["change"] == pytest.approx(change["after"] - change["before"])
@@ -80,7 +81,7 @@ def test_a_round_mends_what_was_wrong_and_the_slice_that_nobody_touched_tells(li
     assert of_first.flags == {**first.metrics["flags"], "new": len(flags), "labels": len(flags), "open": len(flags)}
     assert (of_first.n_confirmed, of_first.n_judged) == (n_mended, len(decided))
     assert of_first.n_levels_changed == n_mended
-    assert of_second.n_decided == 0
+    assert (of_second.n_decided, of_second.n_levels_changed) == (0, None)
     html = as_lead.get("/rounds/").content.decode()
     for shown in (
         f"{n_mended} of {len(decided)} were wrong",
@@ -149,7 +150,7 @@ def test_decisions_count_in_the_round_of_the_last_run_that_had_not_seen_them(two
     newest, oldest = rounds()
 
     assert dict(oldest.decided) == {"keep": 1, "change": 1}
-    assert (oldest.n_confirmed, oldest.n_judged, oldest.n_levels_changed) == (1, 2, 1)
+    assert (oldest.n_confirmed, oldest.n_judged) == (1, 2)
     assert dict(newest.decided) == {"drop label": 1, "exclude": 1, "ask another": 1}
     assert (newest.n_confirmed, newest.n_judged, newest.n_decided) == (1, 1, 3)
 
@@ -178,17 +179,6 @@ def test_undone_decisions_do_not_count_and_of_several_about_a_label_the_newest_d
     newest, _ = rounds()
 
     assert dict(newest.decided) == {"keep": 1}
-
-
-def test_a_level_counts_as_changed_only_where_the_track_shows_another(two_runs):
-    flag = FlagFactory()
-    DecisionFactory(flag=flag, verdict="change", level=4, level_before=6, level_after=4)
-    other = FlagFactory(annotation=AnnotationFactory(track=flag.annotation.track))
-    DecisionFactory(flag=other, verdict="drop label", level_before=4, level_after=4)
-    DecisionFactory(verdict="drop label", level_before=5, level_after=5)
-    DecisionFactory(verdict="keep", level_before=6, level_after=5)  # the lead's own opinion is set aside
-
-    assert rounds()[0].n_levels_changed == 1
 
 
 def test_labels_that_a_lead_asked_for_and_changes_of_mind_are_given_again(two_runs):
@@ -226,29 +216,38 @@ def test_the_change_is_of_paired_tracks_and_artists_err_together():
         ({"n": 80, "change": -0.1, "se": 0.1}, {}, "That is no more than chance may bring."),
         ({"n": 80, "change": -0.3, "se": 0.1}, {"recipe": "gp"}, "The two runs do not learn in the same way"),
         ({"n": 80, "change": -0.3, "se": 0.1}, {"n_annotations": 37}, "also had 7 more labels."),
-        ({"n": 80, "change": -0.3, "se": 0.1, "run": 0}, {}, "was not held against this one"),
         (None, {}, "was not held against this one"),
     ],
 )
 def test_the_page_says_why_a_change_may_not_be_for_the_labels(two_runs, as_lead, change, also, said):
     before, after = two_runs
-    seen(after, slice_change=change and {"run": before.pk, "before": 1.0, "after": 1.0 + change["change"], **change})
+    of_slice = change and {"before": 1.0, "after": 1.0 + change["change"], **change}
+    seen(after, since_previous={"run": before.pk, "n_levels_changed": 4, "slice": of_slice})
     TrainingRun.objects.filter(pk=after.pk).update(**also)
 
     assert said in as_lead.get("/rounds/").content.decode()
 
 
+def test_what_a_run_says_of_another_than_the_one_before_it_counts_for_nothing(two_runs):
+    _, after = two_runs
+    clear = {"n": 80, "before": 1.0, "after": 0.7, "change": -0.3, "se": 0.1}
+    seen(after, since_previous={"run": 0, "n_levels_changed": 4, "slice": clear})
+
+    oldest = rounds()[1]
+
+    assert (oldest.slice_change, oldest.n_levels_changed) == (None, None)
+    assert "was not held against this one" in oldest.caveats[0]
+
+
 def test_a_clear_change_on_enough_tracks_is_said_without_a_but(two_runs):
     before, after = two_runs
-    seen(
-        after,
-        slice_change={"run": before.pk, "n": 80, "before": 1.0, "after": 0.7, "change": -0.3, "se": 0.1},
-    )
+    clear = {"n": 80, "before": 1.0, "after": 0.7, "change": -0.3, "se": 0.1}
+    seen(after, since_previous={"run": before.pk, "n_levels_changed": 4, "slice": clear})
 
     newest, oldest = rounds()
 
     assert oldest.slice_change.is_clear
-    assert oldest.caveats == []
+    assert (oldest.caveats, oldest.n_levels_changed) == ([], 4)
     assert newest.caveats == ["No run since: train again to see what the decisions brought."]
 
 
