@@ -1,4 +1,4 @@
-"""The options of an experiment as fields of a form. What they may be stands in the catalogue alone."""
+"""The options of an experiment as fields of a form. What they may be stands in the catalogue, but for what depends on the library."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from django.db.models import Exists, OuterRef
 
 from annotations.annotators.people import names_of
-from annotations.models import Annotation, User
+from annotations.models import Annotation, AnnotatorExclusion, User
 from modeling import services
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.core.lab.experiment import Experiment, parsed_options
@@ -19,12 +19,16 @@ MAX_NAMES = 20
 
 
 def people() -> tuple[str, ...]:
-    """Those whose labels a training learns from, as the lab knows them."""
-    labelled = Annotation.objects.for_training().filter(annotator=OuterRef("pk"))
-    return tuple(sorted(names_of(User.objects.filter(Exists(labelled))).values()))
+    """Everybody who has labelled and is not excluded from training, as reports and the page of an annotator call them.
+
+    Whether any label of theirs still counts is not asked: that takes as long as reading all decisions.
+    """
+    labelled = Annotation.objects.filter(annotator=OuterRef("pk"))
+    known = User.objects.filter(Exists(labelled)).exclude(pk__in=AnnotatorExclusion.objects.excluded())
+    return tuple(sorted(names_of(known).values()))
 
 
-# What an option of that name may be depends on the library, or on the program; the catalogue does not know it.
+# What the catalogue does not know of options of that name.
 NAMES: dict[str, Callable[[], tuple[str, ...]]] = {
     "sets": lambda: tuple(each.key for each in FEATURE_SETS.values()),
     "annotator": people,
@@ -103,7 +107,7 @@ def _checked(kind: type[Experiment], name: str, text: str) -> tuple[Any, str]:
 def _refuse_unknown(annotator: str) -> None:
     if annotator and annotator not in (names := people()):
         more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-        expected = f"one of {', '.join(names[:MAX_NAMES])}{more}" if names else "nobody, as there are no labels"
+        expected = f"one of {', '.join(names[:MAX_NAMES])}{more}" if names else "nobody, as nobody has labelled"
         raise ValueError(f"found annotator {annotator!r}; expected {expected}")
 
 
