@@ -171,6 +171,28 @@ class Migration(migrations.Migration):
                 to="annotations.decision",
             ),
         ),
+        migrations.AddField(
+            model_name="flag",
+            name="of_track",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="annotations.track",
+            ),
+        ),
+        migrations.AddField(
+            model_name="flag",
+            name="of_annotator",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
         migrations.AlterField(
             model_name="flag",
             name="reason",

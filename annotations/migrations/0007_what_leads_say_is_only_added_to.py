@@ -1,6 +1,7 @@
-"""Two things that only a trigger can promise: what leads say is only added to, and a flag knows what holds of its label.
+"""Two things that only a trigger can promise: what leads say is only added to, and a flag knows its label and what holds of it.
 
-Decisions are never changed, so what holds changes only as they come, or as a flag comes to a label that was decided about.
+Labels and decisions are never changed, so what holds changes only as decisions come, or as a flag comes to a label that was
+decided about.
 SQLite makes a table anew when a column is added, and its triggers go with the old one: those of decisions are put back.
 """
 
@@ -12,14 +13,17 @@ ONLY_ADD = import_module("annotations.migrations.0005_annotators_of_a_track_are_
 NEW_APPEND_ONLY = ["annotations_reviewrules", "annotations_annotatorexclusion"]
 REMADE_BY_SQLITE = ["annotations_decision"]
 
-_STANDING = """UPDATE annotations_flag SET standing_id = (
+_HOLDS = """standing_id = (
             SELECT MAX(decision.id) FROM annotations_decision AS decision
             JOIN annotations_flag AS flag ON flag.id = decision.flag_id
             WHERE flag.annotation_id = annotations_flag.annotation_id AND decision.verdict <> 'undo'
             AND NOT EXISTS (SELECT 1 FROM annotations_decision AS undoing WHERE undoing.undoes_id = decision.id)
         )"""
-_OF_DECIDED = f"{_STANDING} WHERE annotation_id = (SELECT annotation_id FROM annotations_flag WHERE id = NEW.flag_id);"
-_OF_NEW_FLAG = f"{_STANDING} WHERE id = NEW.id;"
+_LABEL = "FROM annotations_annotation AS label WHERE label.id = annotations_flag.annotation_id"
+_KNOWS = f"""of_track_id = (SELECT label.track_id {_LABEL}), of_annotator_id = (SELECT label.annotator_id {_LABEL}), {_HOLDS}"""
+_OF_DECIDED = f"""UPDATE annotations_flag SET {_HOLDS}
+        WHERE annotation_id = (SELECT annotation_id FROM annotations_flag WHERE id = NEW.flag_id);"""
+_OF_NEW_FLAG = f"UPDATE annotations_flag SET {_KNOWS} WHERE id = NEW.id;"
 TRIGGERS = {"annotations_decision_holds": _OF_DECIDED, "annotations_flag_is_held": _OF_NEW_FLAG}
 TABLE = {"annotations_decision_holds": "annotations_decision", "annotations_flag_is_held": "annotations_flag"}
 
@@ -44,8 +48,8 @@ def _after_insert(vendor, name, body):
     ]
 
 
-def say_what_holds(apps, schema_editor):
-    schema_editor.execute(_STANDING, params=None)
+def say_what_flags_know(apps, schema_editor):
+    schema_editor.execute(f"UPDATE annotations_flag SET {_KNOWS}", params=None)
 
 
 def drop_triggers(apps, schema_editor):
@@ -60,5 +64,5 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunPython(add_triggers, drop_triggers),
         # Last: Postgres makes no trigger on a table whose changed rows it has still to check.
-        migrations.RunPython(say_what_holds, migrations.RunPython.noop),
+        migrations.RunPython(say_what_flags_know, migrations.RunPython.noop),
     ]

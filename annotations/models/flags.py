@@ -25,7 +25,7 @@ class FlagQuerySet(models.QuerySet["Flag"]):
     def awaiting_second_opinion(self):
         # As `with_state` has it, but of each flag that waits: these are few, and asked for whenever a track is handed out.
         asked = Decision.objects.filter(verdict=Decision.Verdict.ASK_ANOTHER)
-        ruled = Flag.objects.filter(standing__verdict__in=RULED, annotation__track=OuterRef("annotation__track"))
+        ruled = Flag.objects.filter(standing__verdict__in=RULED, of_track=OuterRef("of_track"))
         return self.filter(
             ~Exists(ruled), ~_is_relabelled(), ~Exists(_answers()), standing__in=asked, is_withdrawn=False
         )
@@ -42,13 +42,13 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         # The verdict first: the databases look for answers only where somebody asked.
         waiting = Q(standing__verdict=Decision.Verdict.ASK_ANOTHER) & ~Exists(_answers())
         # By `in`: few tracks have a decision, and a query that asks for each flag's takes ten times as long.
-        ruled = Decision.objects.standing().filter(verdict__in=RULED).values("flag__annotation__track")
+        ruled = Flag.objects.filter(standing__verdict__in=RULED).values("of_track")
         return self.alias(
             state=Case(
                 When(is_withdrawn=True, then=Value(State.RESOLVED)),
                 When(kept, then=Value(State.RESOLVED)),
                 When(standing__verdict=Decision.Verdict.DROP, then=Value(State.RESOLVED)),
-                When(annotation__track__in=ruled, then=Value(State.RESOLVED)),
+                When(of_track__in=ruled, then=Value(State.RESOLVED)),
                 When(_is_relabelled(), then=Value(State.RESOLVED)),
                 When(waiting, then=Value(State.SECOND_OPINION)),
                 default=Value(State.OPEN),
@@ -58,11 +58,11 @@ class FlagQuerySet(models.QuerySet["Flag"]):
 
     def reviewable_by(self, user: User):
         """Nobody reviews their own label."""
-        return self.exclude(annotation__annotator=user)
+        return self.exclude(of_annotator=user.pk)
 
     def heard_by(self, user: User):
         """Adds `is_heard`: whether this reviewer has said what they hear. Before, no evidence may be shown to them."""
-        own = Annotation.objects.filter(annotator=user, track=OuterRef("annotation__track"))
+        own = Annotation.objects.filter(annotator=user, track=OuterRef("of_track"))
         return self.annotate(is_heard=Exists(own))
 
     def strongest(self, **among: str):
@@ -84,10 +84,8 @@ def _is_relabelled():
 
 def _answers():
     """What others than the accused have said about a flag's track since a lead asked."""
-    since = Annotation.objects.filter(
-        track=OuterRef("annotation__track"), created_at__gt=OuterRef("standing__created_at")
-    )
-    return since.exclude(annotator=OuterRef("annotation__annotator"))
+    since = Annotation.objects.filter(track=OuterRef("of_track"), created_at__gt=OuterRef("standing__created_at"))
+    return since.exclude(annotator=OuterRef("of_annotator"))
 
 
 # A label that was kept is shown again once a reason against it is that much stronger than any was then, in levels.
@@ -114,7 +112,10 @@ class Flag(models.Model):
     is_withdrawn = models.BooleanField(
         default=False, help_text="Nothing doubts the label any more; kept for what leads have said about it."
     )
-    # By triggers on decisions and flags (migration 0007): whether a flag is open is asked of thousands, on every page.
+    # These three by triggers on decisions and flags (migration 0007), for questions about thousands of flags: whether they
+    # are open is asked on every page, and to look up their labels among all labels takes longer than all the rest.
+    of_track = models.ForeignKey("Track", models.PROTECT, null=True, editable=False, related_name="+")
+    of_annotator = models.ForeignKey(User, models.PROTECT, null=True, editable=False, related_name="+")
     standing = models.ForeignKey(
         "Decision",
         models.PROTECT,
@@ -126,7 +127,6 @@ class Flag(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = FlagQuerySet.as_manager()
-    is_heard: bool  # where `heard_by` has asked
 
     class Meta:
         constraints = [
@@ -153,7 +153,7 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
     def levels_of_tracks(self) -> dict[int, int]:
         """Track id -> the level that a lead has set; of several, the newest."""
         changes = self.standing().filter(verdict=Decision.Verdict.CHANGE).order_by("pk")
-        return dict(changes.values_list("flag__annotation__track", "level"))
+        return dict(changes.values_list("flag__of_track", "level"))
 
 
 class Decision(AppendOnly):

@@ -48,7 +48,7 @@ def csv_lines(rows: FlagQuerySet) -> Iterator[str]:
 
 def _cells(flag: Flag) -> Iterator[Any]:
     annotation, track, decision = flag.annotation, flag.annotation.track, flag.standing
-    heard = flag.is_heard
+    heard = flag.is_heard  # type: ignore[attr-defined]  # by `heard_by`
     yield from (track.uri, track.title, track.artist)
     yield "; ".join(genre.name for genre in track.genres.all())
     yield from (track.n_annotators, round(flag.suspicion, 2), flag.get_reason_display())

@@ -1,7 +1,7 @@
 """Pages of the queue that begin after a row, not after a number of rows: what others decide meanwhile moves none out of sight."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,9 +64,12 @@ class Page:
         return Cursor.of(self.flags[0]) if self.n_earlier else None
 
 
-def page_of(chosen: QueueFilter, query: Mapping[str, str], rows: FlagQuerySet) -> Page:
-    """The page that an address asks for; the first where there is nothing (more) to see."""
-    flags = _asked_for(query, rows) or list(rows[:PAGE_SIZE])
+def page_of(chosen: QueueFilter, query: Mapping[str, str], *, to_show: Callable[[FlagQuerySet], FlagQuerySet]) -> Page:
+    """The page that an address asks for; the first where there is nothing (more) to see. `to_show` adds what rows show."""
+    flags = list(to_show(chosen.first(_asked_for(query, chosen.flags()), PAGE_SIZE)))
+    # Nothing is left there, or above less than a page: then it is the first page, and that is full.
+    if len(flags) < (PAGE_SIZE if "before" in query else 1):
+        flags = list(to_show(chosen.first(chosen.flags(), PAGE_SIZE)))
     states = chosen.in_any_state().with_state().order_by().values(now=F("state"))
     if flags:
         counted = states.annotate(n=Count("pk"), earlier=Count("pk", filter=before(*Cursor.of(flags[0]))))
@@ -82,11 +85,9 @@ def page_of(chosen: QueueFilter, query: Mapping[str, str], rows: FlagQuerySet) -
     )
 
 
-def _asked_for(query: Mapping[str, str], rows: FlagQuerySet) -> list[Flag]:
+def _asked_for(query: Mapping[str, str], rows: FlagQuerySet) -> FlagQuerySet:
     if cursor := Cursor.from_text(query.get("after", "")):
-        return list(rows.filter(after(*cursor))[:PAGE_SIZE])
+        return rows.filter(after(*cursor))
     if cursor := Cursor.from_text(query.get("before", "")):
-        page = list(rows.filter(before(*cursor)).reverse()[:PAGE_SIZE])
-        # Fewer than a page are left above: then it is the first, and that is full.
-        return page[::-1] if len(page) == PAGE_SIZE else []
-    return []
+        return rows.filter(before(*cursor)).reverse()
+    return rows

@@ -95,26 +95,31 @@ class QueueFilter:
         if self.suspicion:
             yield Q(suspicion__gte=self.suspicion)
         if self.genre:
-            yield Q(annotation__track__genres=self.genre)
+            yield Q(of_track__genres=self.genre)
         if self.annotator:
-            yield Q(annotation__annotator=self.annotator)
+            yield Q(of_annotator=self.annotator)
         if self.level:
             yield Q(annotation__level=self.level, is_heard=True)
         if self.q:
             yield (
-                Q(annotation__track__title__icontains=self.q)
-                | Q(annotation__track__artist__icontains=self.q)
-                | Q(annotation__annotator__alias__icontains=self.q, is_heard=True)
-                | Q(annotation__annotator__username__icontains=self.q, is_heard=True)
+                Q(of_track__title__icontains=self.q)
+                | Q(of_track__artist__icontains=self.q)
+                | Q(of_annotator__alias__icontains=self.q, is_heard=True)
+                | Q(of_annotator__username__icontains=self.q, is_heard=True)
             )
+
+    def first(self, rows: FlagQuerySet, n: int) -> FlagQuerySet:
+        """Of rows of the queue the first, whose labels are then looked up: of these few, and not of all that match."""
+        return Flag.objects.filter(pk__in=rows.values("pk")[:n]).heard_by(self.user).for_queue()
 
     def after(self, flag: Flag) -> Flag | None:
         """The next row about another label, whether or not this flag is still in the queue."""
-        return self.flags().filter(after(flag.suspicion, flag.pk)).exclude(annotation=flag.annotation_id).first()
+        rows = self.flags().filter(after(flag.suspicion, flag.pk)).exclude(annotation=flag.annotation_id)
+        return self.first(rows, 1).first()
 
     def before(self, flag: Flag) -> Flag | None:
         rows = self.flags().filter(before(flag.suspicion, flag.pk)).exclude(annotation=flag.annotation_id)
-        return rows.reverse().first()
+        return self.first(rows.reverse(), 1).first()
 
     def place(self, flag: Flag) -> Place | None:
         """None where the flag's label is not among the rows."""

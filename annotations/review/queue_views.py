@@ -66,7 +66,7 @@ def decide_many(request: Request) -> HttpResponse:
 def export_flags(request: Request) -> StreamingHttpResponse:
     """The rows of the queue under the same filter, as CSV."""
     chosen = QueueFilter.from_query(request.GET, request.user)
-    response = StreamingHttpResponse(csv_lines(_rows(chosen)), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(csv_lines(_to_show(chosen.flags())), content_type="text/csv; charset=utf-8")
     name = f"review-{chosen.state.replace(' ', '-')}-{timezone.localdate():%Y-%m-%d}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
@@ -74,7 +74,7 @@ def export_flags(request: Request) -> StreamingHttpResponse:
 
 def _queue_page(request: Request, *, problem: str = "", status: int = 200) -> HttpResponse:
     chosen = QueueFilter.from_query(request.GET, request.user)
-    page, precision, options = page_of(chosen, request.GET, _rows(chosen)), precision_by_reason(), _options()
+    page, precision, options = page_of(chosen, request.GET, to_show=_to_show), precision_by_reason(), _options()
     context = {
         "chosen": chosen,
         "page": page,
@@ -92,14 +92,15 @@ def _queue_page(request: Request, *, problem: str = "", status: int = 200) -> Ht
     return render(request, "annotations/review_queue.html", context, status=status)
 
 
-def _rows(chosen: QueueFilter) -> FlagQuerySet:
+def _to_show(rows: FlagQuerySet) -> FlagQuerySet:
+    """With all that the page and the file say of a label."""
     beside = Prefetch("annotation__flags", Flag.objects.filter(is_withdrawn=False).defer("evidence"))
-    rows = chosen.flags().select_related("standing__decided_by").defer("annotation__track__peaks")
+    rows = rows.select_related("standing__decided_by").defer("annotation__track__peaks")
     return rows.prefetch_related("annotation__track__genres", beside)
 
 
 def _row(flag: Flag, precision: dict[str, Precision]) -> dict[str, Any]:
-    heard = flag.is_heard
+    heard = flag.is_heard  # type: ignore[attr-defined]  # by `heard_by`
     return {
         "flag": flag,
         "bar": share_bar(min(1.0, flag.suspicion / FULL_BAR_LEVELS)),
