@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -25,8 +27,15 @@ CONFIRMED = (Decision.Verdict.CHANGE, Decision.Verdict.DROP)
 
 
 def newest() -> AnnotatorReport | None:
-    """What pages show; None before the first was made by this version."""
-    return AnnotatorReport.objects.filter(pk=THE_ONE, content__version=VERSION).first()
+    """What pages show; None before the first was made by this version. To be read, not changed: it is kept between requests."""
+    made_at = AnnotatorReport.objects.filter(pk=THE_ONE).values_list("made_at", flat=True).first()
+    return _read(made_at) if made_at else None
+
+
+@lru_cache(maxsize=1)
+def _read(made_at: datetime) -> AnnotatorReport | None:
+    """Kept, because of a thousand annotators it is more than a megabyte, and to parse that takes as long as the rest of a page."""
+    return AnnotatorReport.objects.filter(pk=THE_ONE, made_at=made_at, content__version=VERSION).first()
 
 
 def refresh() -> bool:

@@ -25,7 +25,7 @@ from annotations.http import Request
 from annotations.models import Annotation, AnnotatorReport, User
 from energyapp.charts import Ridge, agreement_triangle, ridges
 
-PAGE_SIZE = 24
+PAGE_SIZE = 18
 
 see_annotators = permission_required("annotations.view_flag", raise_exception=True)
 may_exclude = permission_required("annotations.add_annotatorexclusion", raise_exception=True)

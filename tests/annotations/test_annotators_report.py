@@ -204,7 +204,9 @@ def test_the_newest_replaces_the_one_before():
 def test_one_by_another_version_of_the_program_is_not_read_and_made_anew():
     AnnotationFactory()
     report.refresh()
-    AnnotatorReport.objects.update(content={"version": report.VERSION + 1, "annotators": "of another shape"})
+    AnnotatorReport.objects.update(
+        content={"version": report.VERSION + 1, "annotators": "of another shape"}, made_at=timezone.now()
+    )
 
     assert report.newest() is None
     assert report.refresh()
