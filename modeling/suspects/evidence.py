@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotations.models import MAX_LEVEL, MIN_LEVEL
-from modeling.core.decisions import round_to_level
 from modeling.core.evaluation import Evaluation
 from modeling.core.metrics import Floats
 from modeling.suspects.expectations import Expectations
@@ -64,14 +63,18 @@ class Evidence:
 
     @cached_property
     def _errors(self) -> Floats:
-        return (self.data.true_level - self.evaluation.score)[~self.evaluation.in_slice]
+        return np.sort((self.data.true_level - self.evaluation.score)[~self.evaluation.in_slice])
 
     @cached_property
     def _n_labels(self) -> NDArray[np.int64]:
         return np.bincount(self.labels.annotator)
 
 
-def _belief(score: float, error: Floats) -> list[float]:
-    """How often a track with this score would have each level, by the errors of all held-out predictions."""
-    levels = round_to_level(score + error)
-    return (np.bincount(levels, minlength=MAX_LEVEL + 1)[MIN_LEVEL:] / len(levels)).round(3).tolist()
+def _belief(score: float, errors: Floats) -> list[float]:
+    """How often a track with this score would have each level, by the errors of all held-out predictions, smallest first.
+
+    >>> _belief(4.0, np.array([-9.0, -0.6, 0.0, 0.5]))
+    [0.25, 0.0, 0.25, 0.25, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    n_below = np.searchsorted(errors, np.arange(MIN_LEVEL, MAX_LEVEL) + 0.5 - score)
+    return (np.diff(n_below, prepend=0, append=len(errors)) / len(errors)).round(3).tolist()
