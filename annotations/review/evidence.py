@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.safestring import SafeString
-
 from annotations.consensus import median_level
 from annotations.levels import levels_of
 from annotations.models import LEVELS, Annotation, AnnotatorExclusion, Decision, Flag, ReviewRules, Track
 from annotations.models.flags import RULED
+from annotations.review.outline import outline_for
 from annotations.review.precision import Precision, precision_by_reason
 from annotations.review.why import why
 from energyapp.charts import level_histogram
@@ -63,7 +62,7 @@ def evidence_for(flag: Flag) -> dict[str, Any]:
         if (levels := [row.level for row in neighbours if row.level])
         else None,
         "is_fast": _is_fast(annotation),
-        "belief_chart": _belief_chart(evidence),
+        **_belief(annotation.track, evidence),
         "labels": _labels(annotation.track_id, evidence.get("biases", {})),
         "history": history,
         "newest_decision": history[0].decision if history else None,
@@ -87,11 +86,15 @@ def _is_fast(annotation: Annotation) -> bool:
     return annotation.answered_s is not None and annotation.answered_s < ReviewRules.objects.current().too_fast_s
 
 
-def _belief_chart(evidence: dict[str, Any]) -> SafeString | None:
+def _belief(track: Track, evidence: dict[str, Any]) -> dict[str, Any]:
     belief = evidence.get("belief", [])
     if len(belief) != len(LEVELS):
-        return None
-    return level_histogram([100 * share for share in belief], label="Model belief, per cent")
+        return {}
+    outline = outline_for(track)
+    chart = level_histogram(
+        [100 * share for share in belief], outline=outline and outline.counts, label="Model belief, per cent"
+    )
+    return {"belief_chart": chart, "outline_of": outline and outline.of}
 
 
 def _labels(track: int, biases: dict[str, float]) -> list[Label]:

@@ -4,9 +4,10 @@ from uuid import uuid4
 
 import pytest
 
-from annotations.models import AnnotatorExclusion, Decision, Flag, ReviewRules
+from annotations.models import AnnotatorExclusion, AnnotatorReport, Decision, Flag, ReviewRules
 from annotations.review import decisions
 from annotations.review.evidence import evidence_for
+from annotations.review.outline import level_counts, outline_for
 from annotations.review.why import why
 from tests.factories import (
     AnnotationFactory,
@@ -207,6 +208,36 @@ def test_neighbours_show_their_level_of_today_and_can_be_heard(as_lead, lead):
     assert 'aria-label="Play Silent"' not in html
 
 
+def count_levels():
+    AnnotatorReport.objects.create(newest_annotation=1, content={"levels": level_counts()})
+
+
+def test_belief_is_held_against_the_labels_of_the_same_genre():
+    flag = FlagFactory(annotation__level=2)
+    for name, level in (("techno", 9), ("house", 4), ("house", 4)):
+        AnnotationFactory(level=level).track.genres.add(GenreFactory(name=name))
+    old = AnnotationFactory(level=3)
+    AnnotationFactory(level=6, track=old.track, annotator=old.annotator, supersedes=old)
+    assert outline_for(flag.annotation.track) is None
+
+    count_levels()
+
+    assert outline_for(flag.annotation.track) == ([0, 1, 0, 2, 0, 1, 0, 0, 1, 0], "all labels")
+    flag.annotation.track.genres.add(GenreFactory(name="house"), GenreFactory(name="techno"), GenreFactory(name="new"))
+    assert outline_for(flag.annotation.track) == ([0, 0, 0, 2, 0, 0, 0, 0, 1, 0], "house, techno, all labels")
+
+
+def test_the_outline_is_drawn_and_named_once_it_is_counted(as_lead, lead):
+    flag = FlagFactory()
+    hear(lead, flag)
+    assert "outline" not in page(as_lead, flag)
+
+    count_levels()
+
+    assert "outline: all labels" in page(as_lead, flag)
+    assert 'class="outline"' in page(as_lead, flag)
+
+
 @pytest.mark.parametrize(("answered_s", "is_fast"), [(1.9, True), (2.1, False), (None, False)])
 def test_an_answer_is_fast_by_the_rules_that_leads_set(answered_s, is_fast):
     ReviewRules.objects.create(too_fast_s=2.0)
@@ -247,7 +278,7 @@ def test_the_history_says_who_when_what_it_did_and_what_was_undone(as_lead, lead
     assert [event.undone_by is not None for event in events] == [False, False, True]
     assert "undid “changed to 8”" in html
     assert "undone by lea" in html
-    assert "<del>" in html
+    assert "<del" in html
     assert "heard 8 blind; the track’s level 5 → 8. “a ballad”" in html
 
 
