@@ -27,7 +27,7 @@ TRANSACTIONS = ("BEGIN", "SAVEPOINT", "RELEASE")
 NO_SHARES = dict.fromkeys(LabellingRules.SHARES, 0)
 _MS = 1000.0
 # The page's address of a style sheet must not wait for `collectstatic`.
-_UNCOLLECTED = {
+UNCOLLECTED = {
     **settings.STORAGES,
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
@@ -140,7 +140,7 @@ def measure_page(library: Library, *, n_requests: int) -> Cost:
     """The label page as a whole, which is fetched once a session, for one with as many labels as anybody has."""
     client, cost = logged_in(library.busiest), Cost()
     for _ in range(n_requests):
-        with override_settings(STORAGES=_UNCOLLECTED), _counted(cost):
+        with override_settings(STORAGES=UNCOLLECTED), _counted(cost):
             response = client.get(reverse("label"))
         if response.status_code != 200:
             raise WrongAnswer(f"The page answered {response.status_code}.")

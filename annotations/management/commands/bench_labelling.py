@@ -1,10 +1,8 @@
-import tempfile
-from pathlib import Path
-
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from annotations.benchmarks import crowd, library, requests
+from annotations.benchmarks.database import database_of_its_own
 
 
 class Command(BaseCommand):
@@ -22,16 +20,8 @@ class Command(BaseCommand):
             raise CommandError(f"--tracks is {tracks}; expected 1,000 or more: fewer run out while it is measured.")
         if not 1 <= requests <= tracks // 40:
             raise CommandError(f"--requests is {requests}; expected 1 to {tracks // 40} with {tracks:,} tracks.")
-        with tempfile.TemporaryDirectory() as folder:
-            connection.settings_dict["TEST"]["NAME"] = (
-                str(Path(folder) / "bench.sqlite3") if connection.vendor == "sqlite" else "bench_labelling"
-            )
-            old_name = connection.settings_dict["NAME"]
-            connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-            try:
-                self.measure(tracks, requests)
-            finally:
-                connection.creation.destroy_test_db(old_name, verbosity=0)
+        with database_of_its_own("bench_labelling"):
+            self.measure(tracks, requests)
 
     def measure(self, n_tracks: int, n_requests: int) -> None:
         made = library.build(n_tracks=n_tracks)
