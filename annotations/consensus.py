@@ -24,12 +24,15 @@ SHRINKAGE_LABELS = 10
 USUAL_NOISE = 1.0
 # How far annotators differ (standard deviations): what an estimate that is pulled to the usual annotator may be wrong by.
 USUAL_BIASES, USUAL_SCALES, USUAL_NOISES = 1.0, 0.25, 0.5
+# How far the tracks that one annotator was given lie on average above or below all tracks (standard deviation, in levels), as far
+# as others' labels of the same tracks do not tell. Without it, whoever labels calm music alone would count as biased.
+USUAL_CHOICE = 0.5
 # Weight of the middle in the final level, in usual labels: enough to keep a track that was labelled only by somebody who
 # answers at random near the middle, too little to pull rare levels there.
 MIDDLE_LABELS = 0.025
 # An annotator who answers at random has a scale near 0; below this one nothing changes but the arithmetic.
 MIN_SCALE = 0.05
-TOLERANCE = 1e-3  # levels
+TOLERANCE = 2e-3  # levels; in the slowest case, ten times that is left
 MAX_ITERATIONS = 300
 
 
@@ -102,19 +105,20 @@ def estimate(
 
     The model, with mu the mean annotation:
 
-        annotation of t by a = mu + bias_a + scale_a (level_t - mu) + noise_a e,    e ~ N(0, 1),    level_t ~ N(mu, tau^2)
+        annotation of t by a = mu + bias_a + scale_a (level_t - mu) + noise_a e,    e ~ N(0, 1)
+        level_t ~ N(mu + choice_t, tau^2)
 
     Expectation maximisation. E: every level_t is normal, given the annotators, with
 
         precision_t = 1 / tau^2 + sum over a of scale_a^2 / noise_a^2
-        mean_t = mu + (sum over a of scale_a (annotation - mu - bias_a) / noise_a^2) / precision_t
+        mean_t = mu + (choice_t / tau^2 + sum over a of scale_a (annotation - mu - bias_a) / noise_a^2) / precision_t
 
     M: bias_a and scale_a by linear regression of a's annotations on the expected levels (their uncertainty included),
-    noise_a from the residuals, each as if 10 more labels by a usual annotator had been seen; tau from the levels.
+    noise_a from the residuals, each as if 10 more labels by a usual annotator had been seen; tau from the levels; choice_t is how
+    far the tracks of t's annotators are from mu on average, shrunken as if it varied by half a level between annotators.
     Annotators with few labels therefore stay usual ones, and the estimate falls back to the mean of the annotations. Levels
     in half the steps and scales twice as large would be the same model: scales are divided by their mean, in which
-    annotators count by what they say about levels (n scale^2 / noise^2). Where annotators share no tracks, they are told
-    apart as if each had labelled tracks of all levels alike.
+    annotators count by what they say about levels (n scale^2 / noise^2).
 
     In the end 1 / tau^2 is replaced by the weight of a fortieth of a usual label: estimates pulled to the middle have the
     lower squared error, but miss the rare levels. For the same reason a prior is one more annotator, with a bias, scale and
@@ -156,6 +160,7 @@ def estimate(
         np.concatenate([annotation, predicted[rows]]) - middle,
         n_annotators=n_annotators,
         n_tracks=len(predicted),
+        n_by_people=len(tracks),
     )
     for _ in range(MAX_ITERATIONS):
         if fit.step() < TOLERANCE:
@@ -164,7 +169,7 @@ def estimate(
     people = slice(0, n_annotators)
     return Consensus(
         np.clip(estimated, MIN_LEVEL, MAX_LEVEL),
-        fit.spread(len(tracks)),
+        fit.spread(),
         fit.bias[people],
         fit.scale[people],
         np.sqrt(fit.variance[people]),
@@ -186,29 +191,37 @@ def _checked_prior(prior: ArrayLike | None, *, n_least: int) -> Floats:
 class _Fit:
     """The state of the expectation maximisation; levels are relative to the mean annotation.
 
-    A step goes through all annotations for two sums per track and three per annotator; nothing else costs anything.
+    A step goes through all annotations for three sums per track and three per annotator; nothing else costs anything.
     """
 
     def __init__(
-        self, tracks: Indices, annotators: Indices, annotation: Floats, *, n_annotators: int, n_tracks: int
+        self,
+        tracks: Indices,
+        annotators: Indices,
+        annotation: Floats,
+        *,
+        n_annotators: int,
+        n_tracks: int,
+        n_by_people: int,
     ) -> None:
-        """The first `n_annotators` are people; one more, if there, is the prior."""
-        self.people, self.n_tracks = slice(n_annotators), n_tracks
+        """The first `n_by_people` annotations are by the first `n_annotators`, the others by one more: the prior."""
+        self.people, self.by_people, self.n_tracks = slice(n_annotators), slice(n_by_people), n_tracks
         self.tracks, self.annotators, self.annotation = tracks, annotators, annotation
-        self.is_annotated = np.bincount(tracks, minlength=n_tracks) > 0
+        self.n_of_track = np.bincount(tracks[self.by_people], minlength=n_tracks)
         self.n_labels = self._per_annotator(np.ones(len(annotation)))
         self.sum_y, self.sum_yy = self._per_annotator(annotation), self._per_annotator(annotation**2)
         n = len(self.n_labels)
         self.bias, self.scale, self.variance = np.zeros(n), np.ones(n), np.full(n, USUAL_NOISE**2)
         self.level_variance = max(float(annotation.var()) - USUAL_NOISE**2, USUAL_NOISE**2 / 4)
+        self.choice = self._choice(self.sum_y)
 
     def step(self) -> float:
         """One iteration; returns the largest change of any bias, scale or noise."""
         before = (self.bias, self.scale, np.sqrt(self.variance))
         expected, precision = self.expected_level(1 / self.level_variance)
-        squared = expected**2 + 1 / precision
-        self.level_variance = max(float(squared[self.is_annotated].mean()), USUAL_NOISE**2 / 4)
-        self._update_annotators(expected, squared)
+        around = ((expected - self.choice) ** 2 + 1 / precision)[self.n_of_track > 0]
+        self.level_variance = max(float(around.mean()), USUAL_NOISE**2 / 4)
+        self._update_annotators(expected, expected**2 + 1 / precision)
         self._anchor_scales()
         after = (self.bias, self.scale, np.sqrt(self.variance))
         return max(float(np.abs(new - old).max()) for new, old in zip(after, before, strict=True))
@@ -218,7 +231,13 @@ class _Fit:
         weight, pull = self.scale**2 / self.variance, self.scale / self.variance
         precision = prior_precision + self._per_track(weight[self.annotators])
         pulls = pull[self.annotators] * self.annotation - (pull * self.bias)[self.annotators]
-        return self._per_track(pulls) / precision, precision
+        return (prior_precision * self.choice + self._per_track(pulls)) / precision, precision
+
+    def _choice(self, sum_of_levels: Floats) -> Floats:
+        """How far the tracks of each track's annotators lie from the middle, from the sums over each annotator's."""
+        mean = sum_of_levels / (self.n_labels + self.level_variance / USUAL_CHOICE**2)
+        given = mean[self.annotators[self.by_people]]
+        return np.bincount(self.tracks[self.by_people], given, minlength=self.n_tracks) / np.maximum(self.n_of_track, 1)
 
     def _update_annotators(self, expected: Floats, squared: Floats) -> None:
         """Regress each annotator's annotations on the expected levels."""
@@ -231,6 +250,7 @@ class _Fit:
             self._per_annotator(xx),
             self._per_annotator(x * self.annotation),
         )
+        self.choice = self._choice(sum_x)
         sum_xx, sum_xy = data_xx + self.usual_squares, data_xy + self.usual_squares
         determinant = n * sum_xx - sum_x**2
         bias = self.bias = (self.sum_y * sum_xx - sum_xy * sum_x) / determinant
@@ -245,9 +265,9 @@ class _Fit:
         self.scale = self.scale / mean
         self.level_variance *= mean**2
 
-    def spread(self, n_annotations: int) -> Floats:
+    def spread(self) -> Floats:
         """Root of the standardised squared residuals per degree of freedom, around the annotations' own best level."""
-        rows = slice(n_annotations)
+        rows = self.by_people
         tracks, annotators, annotation = self.tracks[rows], self.annotators[rows], self.annotation[rows]
         scale, variance = self.scale[annotators], self.variance[annotators]
         left = annotation - self.bias[annotators]
@@ -257,8 +277,7 @@ class _Fit:
 
         own_level = per_track(scale / variance * left) / np.maximum(per_track(scale**2 / variance), 1e-9)
         total = per_track((left - scale * own_level[tracks]) ** 2 / variance)
-        n = np.bincount(tracks, minlength=self.n_tracks)
-        return np.where(n > 1, np.sqrt(total / np.maximum(n - 1, 1)), np.nan)
+        return np.where(self.n_of_track > 1, np.sqrt(total / np.maximum(self.n_of_track - 1, 1)), np.nan)
 
     def standard_errors(self) -> tuple[Floats, Floats, Floats]:
         """Of bias, scale and noise.
@@ -272,11 +291,14 @@ class _Fit:
         own = scale / variance * (self.annotation - self.bias[self.annotators])
         x = (precision[self.tracks] * expected[self.tracks] - own) / others_precision
         weight = 1 / (variance + scale**2 / others_precision)
-        known = [[self._per_annotator(weight * x**power) for power in row] for row in ((0, 1), (1, 2))]
+        sums = [self._per_annotator(weight * x**power) for power in range(3)]
+        known = np.array([sums[:2], sums[1:]])
+        # As far as the annotator's choice lets expect levels, an error of it is in all labels alike.
+        by_choice = scale / self.level_variance / others_precision / np.maximum(self.n_of_track, 1)[self.tracks]
+        alike = np.array([self._per_annotator(weight * by_choice * each) for each in (1, x)])
+        known -= alike[:, None] * alike / (1 / USUAL_CHOICE**2 + self._per_annotator(weight * by_choice**2))
         added = np.array([SHRINKAGE_LABELS, self.usual_squares]) / self.variance[:, None]
-        bias_se, scale_se = _pulled_errors(
-            np.moveaxis(np.array(known), 2, 0), added, np.array([USUAL_BIASES, USUAL_SCALES])
-        )
+        bias_se, scale_se = _pulled_errors(np.moveaxis(known, 2, 0), added, np.array([USUAL_BIASES, USUAL_SCALES]))
         n = self._per_annotator((variance * weight) ** 2)
         noise_se = np.sqrt(self.variance * n / 2 + (SHRINKAGE_LABELS * USUAL_NOISES) ** 2) / (n + SHRINKAGE_LABELS)
         return bias_se, scale_se, noise_se

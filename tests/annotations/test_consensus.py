@@ -193,9 +193,15 @@ def test_identical_labels_are_their_own_consensus():
 
 # ---- What holds of any annotations
 
+
+def aligned(rows):
+    tracks, annotators, level = (np.array(column) for column in zip(*rows, strict=True))
+    return tracks, np.unique(annotators, return_inverse=True)[1], level
+
+
 ANNOTATIONS = st.lists(
     st.tuples(st.integers(0, 6), st.integers(0, 4), st.integers(1, 10)), min_size=1, max_size=40
-).map(lambda rows: tuple(np.array(column) for column in zip(*rows, strict=True)))
+).map(aligned)
 
 
 @given(ANNOTATIONS, st.lists(st.one_of(st.just(np.nan), st.floats(-3, 15)), min_size=7, max_size=7))
@@ -283,6 +289,25 @@ def test_groups_that_share_nothing_do_not_disturb_each_other():
 
     assert both.level == pytest.approx(np.tile(alone.level, 2), abs=0.02)
     assert both.bias == pytest.approx(np.tile(alone.bias, 2), abs=0.02)
+
+
+@pytest.mark.parametrize("n_shared", [0, 20])
+@pytest.mark.parametrize("with_prior", [False, True])
+def test_whoever_labels_only_calm_music_is_not_taken_for_biased(n_shared, with_prior):
+    """Two specialists without bias, whose tracks lie five levels apart; a tenth of the tracks shared, or none."""
+    rng = np.random.default_rng(0)
+    truth = np.concatenate([rng.normal(3, 1, 100), rng.normal(8, 1, 100)])
+    tracks = np.concatenate([np.arange(200), np.arange(200)[:: 200 // n_shared] if n_shared else np.arange(0)])
+    annotators = np.where(np.arange(len(tracks)) < 200, tracks // 100, 1 - tracks // 100)
+    level = np.clip(np.round(truth[tracks] + rng.normal(0, 0.8, len(tracks))), 1, 10)
+    prior = 5.5 + 0.6 * (truth - 5.5) + rng.normal(0, 1, 200) if with_prior else None
+
+    found = estimate(tracks, annotators, level, prior=prior)
+
+    assert np.abs(found.bias).max() < 0.6
+    assert abs(found.level[:100].mean() - truth[:100].mean()) < 0.5
+    assert abs(found.level[100:].mean() - truth[100:].mean()) < 0.75
+    assert (np.abs(found.bias) < 1.96 * found.bias_se).all()
 
 
 def test_a_prior_for_some_tracks_leaves_the_others_nearly_as_they_are():
