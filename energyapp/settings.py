@@ -251,6 +251,8 @@ CELERY_TASK_DEFAULT_QUEUE = "upkeep"
 CELERY_TASK_ROUTES = {
     "features.*": {"queue": "features"},
     "previews.*": {"queue": "intake"},
+    # Not with other upkeep: that is done by the processes that compute features, whose memory is limited.
+    "upkeep.refresh_annotator_report": {"queue": "intake"},
     "jobs.import": {"queue": "intake"},
     "jobs.train": {"queue": "train"},
     "jobs.experiment": {"queue": "train"},

@@ -15,13 +15,13 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from annotations.annotators import together
-from annotations.annotators.measures import Labels, measure
-from annotations.models import Annotation, AnnotatorReport, Decision, Reference, ReviewRules, Stream
+from annotations.annotators.measures import measure
+from annotations.annotators.reading import read_labels
+from annotations.models import Annotation, AnnotatorReport, Decision, Reference, ReviewRules
 
 VERSION = 1
 """Of the content. A report of another version is made anew, and no page reads it."""
 
-CHUNK_ROWS = 5_000
 THE_ONE = 1
 CONFIRMED = (Decision.Verdict.CHANGE, Decision.Verdict.DROP)
 
@@ -58,9 +58,9 @@ def make() -> dict[str, Any]:
     """The content, from every label there is; `annotators` by their number of labels, most first."""
     rules = ReviewRules.objects.current()
     empty = {"annotators": [], "n_labels": 0, "too_fast_s": rules.too_fast_s}
-    if not (rows := _rows()):
+    if (read := read_labels()) is None:
         return empty
-    labels, ids = _as_arrays(rows)
+    labels, ids = read
     seconds = labels.answered_s[np.isfinite(labels.answered_s)]
     matrix, partners = together.matrix_and_partners(labels, ids)
     decided, confirmed = _flags_decided()
@@ -110,47 +110,6 @@ def _store(known: dict[str, Any], content: dict[str, Any]) -> bool:
         },
     )
     return True
-
-
-# ---- Reading
-
-
-def _rows() -> list[tuple[Any, ...]]:
-    """In the order they were said, as far as ids tell: an annotation comes after the one it supersedes."""
-    rows = Annotation.objects.order_by("pk").values_list(
-        "pk", "track_id", "annotator_id", "level", "supersedes_id", "source", "stream", "answered_s", "created_at"
-    )
-    return list(rows.iterator(CHUNK_ROWS))
-
-
-def _as_arrays(rows: list[tuple[Any, ...]]) -> tuple[Labels, list[int]]:
-    """And the ids of the annotators, by their index."""
-    pks, tracks, annotators, levels, supersedes, sources, streams, seconds, said_at = zip(*rows, strict=True)
-    pk, level = np.array(pks), np.array(levels)
-    ids, annotator = np.unique(np.array(annotators), return_inverse=True)
-    replaced = np.array([each or 0 for each in supersedes])
-    stands_for = np.minimum(np.searchsorted(pk, replaced), len(pk) - 1)
-    stream, source = np.array(streams), np.array(sources)
-    before = np.where((stream == Stream.REPEAT) & (replaced > 0), level[stands_for], np.nan)
-    gold = dict(Reference.objects.filter(use=Reference.Use.GOLD).values_list("track", "level"))
-    labels = Labels(
-        track=np.unique(np.array(tracks), return_inverse=True)[1],
-        annotator=annotator,
-        level=level,
-        is_current=~np.isin(pk, replaced),
-        before=before,
-        agreed=np.array(
-            [
-                gold.get(track, np.nan) if way == Stream.GOLD else np.nan
-                for track, way in zip(tracks, streams, strict=True)
-            ]
-        ),
-        answered_s=np.array(seconds, dtype=float),
-        said_at=np.where(
-            source == Annotation.Source.IMPORT, np.nan, np.array([moment.timestamp() for moment in said_at])
-        ),
-    )
-    return labels, ids.tolist()
 
 
 def _flags_decided() -> tuple[Counter[int], Counter[int]]:

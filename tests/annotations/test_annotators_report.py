@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from celery import current_app
 from django.utils import timezone
 
 from annotations.annotators import report
@@ -219,6 +220,7 @@ def test_the_task_is_what_the_clock_sends(settings):
 
     assert refresh_annotator_report.name == sent["task"]
     assert sent["schedule"] <= 60
+    assert current_app.amqp.router.route({}, sent["task"])["queue"].name == "intake"
     refresh_annotator_report()
     assert report.is_current()
 
