@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q
+
 from annotations.consensus import median_level
 from annotations.levels import levels_of
 from annotations.models import LEVELS, Annotation, AnnotatorExclusion, Decision, Flag, ReviewRules, Track
-from annotations.models.flags import RULED
+from annotations.models.flags import RULED, State
 from annotations.review.outline import outline_for
 from annotations.review.precision import Precision, precision_by_reason
 from annotations.review.why import why
@@ -51,35 +53,45 @@ class Event:
 
 def evidence_for(flag: Flag) -> dict[str, Any]:
     annotation, evidence = flag.annotation, flag.evidence
-    neighbours = _neighbours(evidence)
-    history = _history(annotation.track_id)
+    similarity = {row["track"]: row["similarity"] for row in evidence.get("neighbours", [])}
+    levels = _levels([annotation.track_id, *similarity])
+    neighbours = _neighbours(similarity, levels)
+    flags, history = _flags(annotation), _history(annotation.track_id)
     return {
         "evidence": evidence,
-        "reasons": _reasons(annotation),
-        "level_now": _levels([annotation.track_id]).get(annotation.track_id),
+        "reasons": _reasons(flags),
+        "level_now": levels.get(annotation.track_id),
         "neighbours": neighbours,
-        "neighbours_level": median_level(levels)
-        if (levels := [row.level for row in neighbours if row.level])
-        else None,
+        "neighbours_level": median_level(known) if (known := [row.level for row in neighbours if row.level]) else None,
         "is_fast": _is_fast(annotation),
         **_belief(annotation.track, evidence),
         "labels": _labels(annotation.track_id, evidence.get("biases", {})),
         "history": history,
         "newest_decision": history[0].decision if history else None,
         "standing": next((event.decision for event in history if _is_about(event, annotation)), None),
-        "is_settled": Flag.objects.resolved().filter(pk=flag.pk).exists(),
+        "is_settled": State.RESOLVED in {each.now for each in flags if each.pk == flag.pk},
     }
-
-
-def _reasons(annotation: Annotation) -> list[Reason]:
-    flags = Flag.objects.filter(annotation=annotation).select_related("annotation").order_by("-suspicion", "pk")
-    precision = precision_by_reason()
-    return [Reason(flag, why(flag), precision[flag.reason]) for flag in flags]
 
 
 def _levels(tracks: list[int]) -> dict[int, int]:
     decided = Decision.objects.filter(flag__annotation__track__in=tracks).levels_of_tracks()
     return levels_of(Annotation.objects.counted().filter(track__in=tracks), decided=decided)
+
+
+def _neighbours(similarity: dict[int, float], levels: dict[int, int]) -> list[Neighbour]:
+    tracks = Track.objects.defer("peaks").prefetch_related("genres").in_bulk(similarity)
+    return [Neighbour(tracks[pk], levels.get(pk), value) for pk, value in similarity.items() if pk in tracks]
+
+
+def _flags(annotation: Annotation) -> list[Any]:
+    """All of the label, each with its state now; the strongest first."""
+    flags = Flag.objects.with_state().annotate(now=F("state")).filter(annotation=annotation)
+    return list(flags.select_related("annotation").order_by("-suspicion", "pk"))
+
+
+def _reasons(flags: list[Flag]) -> list[Reason]:
+    precision = precision_by_reason()
+    return [Reason(flag, why(flag), precision[flag.reason]) for flag in flags]
 
 
 def _is_fast(annotation: Annotation) -> bool:
@@ -99,35 +111,31 @@ def _belief(track: Track, evidence: dict[str, Any]) -> dict[str, Any]:
 
 def _labels(track: int, biases: dict[str, float]) -> list[Label]:
     """Of everybody, the first first."""
-    current = Annotation.objects.current().filter(track=track)
-    counted = set(Annotation.objects.counted().filter(track=track).values_list("pk", flat=True))
-    excluded = set(AnnotatorExclusion.objects.excluded().values_list("annotator", flat=True))
-
-    def left_out(annotation: Annotation) -> str:
-        if annotation.pk not in counted:
-            return "set aside" if annotation.source == Annotation.Source.REVIEW else "excluded"
-        return "annotator excluded" if annotation.annotator_id in excluded else ""
-
+    is_silenced = Q(annotator__in=AnnotatorExclusion.objects.excluded())
+    current = Annotation.objects.current().annotate(
+        is_counted=Exists(Annotation.objects.counted().filter(pk=OuterRef("pk"))),
+        is_silenced=ExpressionWrapper(is_silenced, output_field=BooleanField()),
+    )
     return [
-        Label(annotation, biases.get(str(annotation.annotator_id)), left_out(annotation))
-        for annotation in current.select_related("annotator").order_by("created_at", "pk")
+        Label(annotation, biases.get(str(annotation.annotator_id)), _left_out(annotation))
+        for annotation in current.filter(track=track).select_related("annotator").order_by("created_at", "pk")
     ]
 
 
-def _neighbours(evidence: dict[str, Any]) -> list[Neighbour]:
-    similarity = {row["track"]: row["similarity"] for row in evidence.get("neighbours", [])}
-    tracks = Track.objects.defer("peaks").prefetch_related("genres").in_bulk(similarity)
-    levels = _levels(list(tracks))
-    return [Neighbour(tracks[pk], levels.get(pk), value) for pk, value in similarity.items() if pk in tracks]
+def _left_out(annotation: Any) -> str:
+    if not annotation.is_counted:
+        return "set aside" if annotation.source == Annotation.Source.REVIEW else "excluded"
+    return "annotator excluded" if annotation.is_silenced else ""
 
 
 def _history(track: int) -> list[Event]:
     """Of all labels of the track, the newest first."""
-    decisions = Decision.objects.filter(flag__annotation__track=track)
-    standing = set(decisions.standing().values_list("pk", flat=True))
-    shown = list(decisions.select_related("decided_by", "undoes", "flag__annotation__annotator"))
+    decisions = Decision.objects.filter(flag__annotation__track=track).annotate(
+        is_standing=Exists(Decision.objects.standing().filter(pk=OuterRef("pk")))
+    )
+    shown: list[Any] = list(decisions.select_related("decided_by", "undoes", "flag__annotation__annotator"))
     undone = {decision.undoes_id: decision for decision in shown if decision.undoes_id}
-    return [Event(decision, undone.get(decision.pk), decision.pk in standing) for decision in shown]
+    return [Event(decision, undone.get(decision.pk), decision.is_standing) for decision in shown]
 
 
 def _is_about(event: Event, annotation: Annotation) -> bool:

@@ -49,10 +49,9 @@ def _too_fast(flag: Flag, evidence: dict[str, Any]) -> str:
 
 def _drift(flag: Flag, evidence: dict[str, Any]) -> str:
     before, after = evidence.get("bias_before"), evidence.get("bias_after")
-    known = before is not None and after is not None
-    changed = (
-        known and f"{_since(evidence)} this annotator says {_more(after)} than others, before it was {_more(before)}"
-    )
+    changed: str | None = None
+    if before is not None and after is not None:
+        changed = f"{_since(evidence)} this annotator says {_more(after)} than others, before it was {_more(before)}"
     return _sentence(changed, f"as before {_expected(flag)}")
 
 
@@ -89,7 +88,7 @@ def _more(bias: float) -> str:
     return f"{size:.1f} level{'' if size == 1 else 's'} {'more' if bias > 0 else 'less'}" if size else "no more"
 
 
-def _sentence(*clauses: str | bool) -> str:
+def _sentence(*clauses: str | bool | None) -> str:
     said = ": ".join(clause for clause in clauses if isinstance(clause, str))
     return f"{said[0].upper()}{said[1:]}."
 
