@@ -18,8 +18,7 @@ ENOUGH_TRACKS = 50
 # Of a difference, in standard errors: less comes about by chance more than once in twenty times.
 CLEAR = 2.0
 
-CONFIRMED = (Decision.Verdict.CHANGE, Decision.Verdict.DROP)
-JUDGED = (Decision.Verdict.KEEP, *CONFIRMED)
+KEEP, CHANGE, DROP = Decision.Verdict.KEEP, Decision.Verdict.CHANGE, Decision.Verdict.DROP
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,8 @@ class Round:
     ----------
     decided
         How many labels leads decided about, by verdict; the newest decision about each counts, undone ones do not.
+    n_judged, n_confirmed
+        Of how many of them somebody listened and then said whether the label is right; and how many were not.
     n_relabelled
         Labels that annotators gave because a lead had asked, or changed by themselves.
     """
@@ -52,6 +53,8 @@ class Round:
     run: TrainingRun
     next_run: TrainingRun | None
     decided: Mapping[str, int] = field(default_factory=dict)
+    n_judged: int = 0
+    n_confirmed: int = 0
     n_relabelled: int = 0
 
     @property
@@ -72,14 +75,6 @@ class Round:
     @property
     def n_decided(self) -> int:
         return sum(self.decided.values())
-
-    @property
-    def n_judged(self) -> int:
-        return sum(self.decided.get(verdict, 0) for verdict in JUDGED)
-
-    @property
-    def n_confirmed(self) -> int:
-        return sum(self.decided.get(verdict, 0) for verdict in CONFIRMED)
 
     @property
     def n_levels_changed(self) -> int | None:
@@ -141,19 +136,27 @@ def rounds_of(runs: Sequence[TrainingRun], *, next_run: TrainingRun | None = Non
     timeline = [run for run in (next_run, *runs) if run is not None]
     decisions = _by_run(_decisions(timeline), timeline, "newest_decision")
     labels = _by_run(_labels_given_again(timeline), timeline, "newest_annotation")
-    return [
-        Round(run, after, Counter(dict(decisions[run.pk]).values()), len(labels[run.pk]))
-        for run, after in zip(runs, later, strict=True)
+    return [_round(run, after, decisions[run.pk], len(labels[run.pk])) for run, after in zip(runs, later, strict=True)]
+
+
+def _round(run: TrainingRun, next_run: TrainingRun | None, decisions: list[Decision], n_relabelled: int) -> Round:
+    newest = {decision.flag.annotation_id: decision for decision in decisions}.values()
+    # As annotations.review.precision counts.
+    judged = [
+        decision for decision in newest if decision.verdict in {KEEP, CHANGE, DROP} and decision.blind_level is not None
     ]
+    n_confirmed = sum(
+        decision.verdict == DROP or (decision.verdict == CHANGE and decision.level != decision.flag.annotation.level)
+        for decision in judged
+    )
+    return Round(run, next_run, Counter(each.verdict for each in newest), len(judged), n_confirmed, n_relabelled)
 
 
 def _decisions(timeline: Sequence[TrainingRun]) -> Iterable[_Event]:
-    """Of which label, and what."""
     undone = Decision.objects.filter(verdict=Decision.Verdict.UNDO).values("undoes")
     decisions = Decision.objects.exclude(verdict=Decision.Verdict.UNDO).exclude(pk__in=undone).order_by("pk")
-    rows = decisions.filter(created_at__gte=timeline[-1].created_at)
-    found = rows.values_list("pk", "created_at", "flag__annotation", "verdict")
-    return (_Event(pk, created_at, (annotation_id, verdict)) for pk, created_at, annotation_id, verdict in found)
+    rows = decisions.filter(created_at__gte=timeline[-1].created_at).select_related("flag__annotation")
+    return (_Event(row.pk, row.created_at, row) for row in rows.defer("flag__evidence"))
 
 
 def _labels_given_again(timeline: Sequence[TrainingRun]) -> Iterable[_Event]:

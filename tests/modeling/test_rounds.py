@@ -84,7 +84,7 @@ def test_a_round_mends_what_was_wrong_and_the_slice_that_nobody_touched_tells(li
     assert (of_second.n_decided, of_second.n_levels_changed) == (0, None)
     html = as_lead.get("/rounds/").content.decode()
     for shown in (
-        f"{n_mended} of {len(decided)} were wrong",
+        f"{n_mended} of {len(decided)} confirmed",
         f"{change['before']:.2f} → {change['after']:.2f}",
         TOO_FEW,
     ):
@@ -179,6 +179,17 @@ def test_undone_decisions_do_not_count_and_of_several_about_a_label_the_newest_d
     newest, _ = rounds()
 
     assert dict(newest.decided) == {"keep": 1}
+
+
+def test_a_label_counts_as_judged_once_somebody_listened_and_as_wrong_if_another_level_came_of_it(two_runs):
+    DecisionFactory(verdict="keep", blind_level=None)  # many at once
+    DecisionFactory(verdict="change", level=4, flag__annotation__level=4)
+    DecisionFactory(verdict="change", level=4, flag__annotation__level=9)
+    DecisionFactory(verdict="exclude")
+
+    newest, _ = rounds()
+
+    assert (newest.n_decided, newest.n_judged, newest.n_confirmed) == (4, 2, 1)
 
 
 def test_labels_that_a_lead_asked_for_and_changes_of_mind_are_given_again(two_runs):
