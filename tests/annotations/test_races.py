@@ -27,6 +27,7 @@ from tests.factories import (
     AdminFactory,
     AnnotationFactory,
     AnnotatorFactory,
+    DecisionFactory,
     FlagFactory,
     LeadFactory,
     LeaseFactory,
@@ -327,6 +328,84 @@ def test_decisions_made_while_a_training_raises_its_flags_are_never_lost():
 
     assert n_open == 0
     assert Decision.objects.count() == n_decided == Flag.objects.count()
+
+
+def test_of_an_undo_and_another_decision_at_once_one_holds_and_the_other_is_told():
+    one, other = LeadFactory.create_batch(2)
+    for _ in range(5):
+        flag = FlagFactory()
+        for lead in (one, other):
+            AnnotationFactory(annotator=lead, track=flag.annotation.track, level=8)
+        first = decisions.decide(reviewer=one, flag=flag, verdict=Decision.Verdict.EXCLUDE)
+
+        outcomes = at_once(
+            [
+                partial(decisions.undo, reviewer=one, decision=first),
+                partial(
+                    decisions.decide,
+                    reviewer=other,
+                    flag=flag,
+                    verdict=Decision.Verdict.KEEP,
+                    seen_decision=first.pk,
+                ),
+            ]
+        )
+
+        assert [type(outcome) for outcome in outcomes].count(decisions.DecidedMeanwhile) == 1
+        assert Decision.objects.filter(flag=flag).count() == 2
+        flag.refresh_from_db()
+        assert flag.standing == (None if isinstance(outcomes[0], Decision) else outcomes[1])
+
+
+def test_one_decision_undone_by_eight_at_once_is_undone_once():
+    decision = DecisionFactory()
+
+    outcomes = at_once(
+        partial(decisions.undo, reviewer=lead, decision=decision) for lead in LeadFactory.create_batch(8)
+    )
+
+    assert sum(isinstance(outcome, Decision) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, decisions.DecidedMeanwhile) for outcome in outcomes) == 7
+
+
+def test_two_leads_who_keep_the_same_labels_at_once_keep_each_once():
+    flags = [FlagFactory().pk for _ in range(20)]
+    keep = partial(decisions.decide_many, verdict=Decision.Verdict.KEEP)
+
+    outcomes = at_once(
+        partial(keep, reviewer=lead, flags=ticked)
+        for lead, ticked in zip(LeadFactory.create_batch(2), (flags, flags[::-1]), strict=True)
+    )
+
+    assert sum(len(outcome.decisions) for outcome in outcomes) == Decision.objects.count() == 20
+    assert sum(outcome.left_out["decided meanwhile"] for outcome in outcomes) == 20
+
+
+def test_labels_kept_while_a_training_raises_its_flags_are_never_lost():
+    for source in ("run 2", "run 3", "run 4"):
+        flags = FlagFactory.create_batch(20)
+        again = [
+            Accusation(flag.annotation_id, Flag.Reason.MODEL_ERROR, expected_level=8, suspicion=3, evidence={})
+            for flag in reversed(flags)
+        ]
+
+        outcome, _ = at_once(
+            [
+                partial(
+                    decisions.decide_many,
+                    reviewer=LeadFactory(),
+                    flags=[flag.pk for flag in flags],
+                    verdict=Decision.Verdict.KEEP,
+                ),
+                partial(raise_flags, again[::2], source=source),
+            ]
+        )
+
+        n_kept = len(outcome.decisions)
+        assert n_kept + outcome.left_out["decided meanwhile"] == 20
+        assert n_kept >= 10
+        assert not Flag.objects.open().exists()
+        assert Flag.objects.resolved().filter(pk__in=[flag.pk for flag in flags]).count() == n_kept
 
 
 # ---- Training and imports
