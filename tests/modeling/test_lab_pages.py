@@ -2,10 +2,12 @@
 
 import csv
 import json
+import re
 
 import pytest
 from django.utils import timezone
 
+from annotations.annotators import report
 from annotations.models import AnnotatorExclusion
 from energyapp.jobs.models import Job
 from modeling import services
@@ -143,6 +145,21 @@ def test_whoever_labelled_can_be_chosen_as_the_one_who_is_left_out(as_lead, lead
     assert 'value="silent"' not in html
     assert as_lead.post("/lab/without_annotator/run/", {"annotator": names[1]}).status_code == 302
     assert Experiment.objects.get().options["annotator"] == names[1]
+
+
+def test_the_page_of_an_annotator_asks_with_the_name_that_the_lab_knows(as_lead):
+    twins = AnnotatorFactory.create_batch(2, first_name="Bo", last_name="Ek")
+    for annotator in twins:
+        AnnotationFactory(annotator=annotator)
+    report.refresh()
+
+    html = html_of(as_lead, f"/annotators/{twins[0].pk}/")
+    action, name = re.search(
+        r'action="(/lab/without_annotator/run/)".*?name="annotator" value="([^"]+)"', html
+    ).groups()
+
+    assert as_lead.post(action, {"annotator": name}).status_code == 302
+    assert Experiment.objects.get().options["annotator"] == f"Bo Ek ({twins[0].username})"
 
 
 def test_an_annotator_whom_nobody_knows_is_refused_with_the_names_there_are(as_lead):

@@ -160,17 +160,16 @@ def _conclusions(people: _People, judged: Mapping[str, Judged]) -> Iterator[str]
         f" {in_words(common.macro_mae)} by common ones of as many labels; difference {difference_in_words(own.less(common))}."
     )
     for name, one in judged.items():
-        yield _on(f"{name} ({people.members(name)}), own labels", one.own, one.common_on_own)
-        yield _on(f"{name}, everybody else's labels", one.rest, one.common_on_rest)
+        yield from _on(f"{name.capitalize()} ({people.members(name)}), own labels", one.own, one.common_on_own)
+        yield from _on(f"{name.capitalize()}, everybody else's labels", one.rest, one.common_on_rest)
 
 
-def _on(labels: str, own: LabelErrors | None, common: LabelErrors | None) -> str:
-    if own is None or common is None:
-        return f"{labels[:1].upper()}{labels[1:]}: there are none."
-    return (
-        f"{labels[:1].upper()}{labels[1:]}: {in_words(own.macro_mae)}; the common model {in_words(common.macro_mae)}; difference"
-        f" {difference_in_words(own.less(common))}."
-    )
+def _on(labels: str, own: LabelErrors | None, common: LabelErrors | None) -> Iterator[str]:
+    if own and common:
+        yield (
+            f"{labels}: {in_words(own.macro_mae)}; the common model {in_words(common.macro_mae)}; difference"
+            f" {difference_in_words(own.less(common))}."
+        )
 
 
 def _table(recipe: str, people: _People, judged: Mapping[str, Judged]) -> Table:

@@ -22,8 +22,13 @@ def test_an_experiment_finds_what_it_found_when_its_figures_were_checked(name):
 
     report = run_experiment(EXPERIMENTS[name](**of["options"]), replace(data, annotations=odd_labels(data)))
 
-    found = json.loads(report.to_json())["findings"]["tables"][0]
-    kept = [at for at, column in enumerate(found["columns"]) if column["kind"] != "seconds"]
+    found = json.loads(report.to_json())["findings"]["tables"][of.get("table", 0)]
+    # Debiased figures are as good as the estimate of biases, which has tests of its own and may become better.
+    kept = [
+        at
+        for at, column in enumerate(found["columns"])
+        if column["kind"] != "seconds" and "debiased" not in column["name"]
+    ]
     rows = [[row[at] for at in kept] for row in found["rows"]]
     assert list(map(words, rows)) == list(map(words, of["rows"]))
     for row, expected in zip(rows, of["rows"], strict=True):
