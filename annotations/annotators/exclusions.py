@@ -1,6 +1,7 @@
 """Leaving an annotator out of training, and taking them back: the newest word holds, from the next training on."""
 
 from django.db import transaction
+from django.utils import timezone
 
 from annotations.models import AnnotatorExclusion, User
 
@@ -31,8 +32,6 @@ def say(*, annotator: User, is_excluded: bool, note: str, decided_by: User) -> A
 def _already(annotator: User, last: AnnotatorExclusion | None) -> str:
     if last is None:
         return f"{annotator.display_name} was never left out of training: there is nothing to take back."
-    done = "left out of" if last.is_excluded else "taken back into"
-    return (
-        f"Nothing was done: {last.decided_by.display_name} has {done} training {annotator.display_name} already, "
-        f"{last.created_at:%d %b %Y %H:%M}."
-    )
+    name, by = annotator.display_name, last.decided_by.display_name
+    done = f"left {name} out of" if last.is_excluded else f"took {name} back into"
+    return f"Nothing was done: {by} {done} training already, {timezone.localtime(last.created_at):%d %b %Y %H:%M}."

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from annotations.annotators import exclusions, report, words
 from annotations.models import Annotation, AnnotatorExclusion, AnnotatorReport
+from modeling.models import Experiment
 from tests.annotations.test_annotators_report import entry_of, shared_labels
 from tests.annotations.test_races import at_once
 from tests.factories import AnnotationFactory, AnnotatorFactory, LeadFactory, TrackFactory
@@ -275,6 +276,17 @@ def test_the_lab_is_asked_by_the_name_it_knows_them_by(as_lead, crowd):
     assert 'name="annotator"' not in html_of(as_lead, page_of(bob))  # the lab does not know who is left out
 
 
+def test_what_leaving_out_would_do_is_asked_of_the_lab_by_the_page_s_own_form(as_lead, crowd):
+    html = html_of(as_lead, page_of(crowd[2]))
+    address, name = re.search(r'action="(/lab/[^"]+)">.{,300}name="annotator" value="([^"]+)"', html).groups()
+
+    asked = as_lead.post(address, {"annotator": name})
+
+    experiment = Experiment.objects.get()
+    assert asked.headers["Location"] == f"/lab/{experiment.pk}/"
+    assert (experiment.name, experiment.options["annotator"]) == ("without_annotator", "high")
+
+
 # ---- Leaving somebody out of training, and taking them back
 
 
@@ -312,7 +324,7 @@ def test_saying_it_twice_does_it_once_and_says_by_whom_it_was_done(as_lead, crow
 
     html = leave_out(as_lead, crowd[0]).content.decode()
 
-    assert "lea has left out of training ann already" in html
+    assert "lea left ann out of training already" in html
     assert AnnotatorExclusion.objects.count() == 1
 
 

@@ -1,5 +1,6 @@
 """The report about annotators: what is read into it, when it is made anew, and who wins when two make it."""
 
+import json
 from datetime import timedelta
 from functools import partial
 
@@ -132,6 +133,15 @@ def test_labels_of_who_is_left_out_of_training_are_told_of_all_the_same():
     report.refresh()
 
     assert entry_of(annotator)["n_shared"] == entry_of(other)["n_shared"] == 12
+
+
+def test_whatever_is_undefined_is_null_and_never_no_number():
+    AnnotationFactory()
+    shared_labels(*AnnotatorFactory.create_batch(2), n=2, level=lambda person, number: 5)
+
+    report.refresh()
+
+    json.dumps(report.newest().content, allow_nan=False)  # which Postgres would refuse to store
 
 
 # ---- When it is made anew
