@@ -18,8 +18,9 @@ from annotations.annotators import together
 from annotations.annotators.measures import measure
 from annotations.annotators.reading import read_labels
 from annotations.models import Annotation, AnnotatorReport, Decision, Reference, ReviewRules
+from annotations.review.outline import level_counts
 
-VERSION = 1
+VERSION = 2
 """Of the content. A report of another version is made anew, and no page reads it."""
 
 THE_ONE = 1
@@ -78,6 +79,7 @@ def make() -> dict[str, Any]:
         "agreement": together.overall(labels),
         "matrix": matrix,
         "groups": together.groups(labels, ids),
+        "levels": level_counts(),
     }
 
 

@@ -4,10 +4,11 @@ from uuid import uuid4
 
 import pytest
 
-from annotations.models import AnnotatorExclusion, AnnotatorReport, Decision, Flag, ReviewRules
+from annotations.annotators import report
+from annotations.models import AnnotatorExclusion, Decision, Flag, ReviewRules
 from annotations.review import decisions
 from annotations.review.evidence import evidence_for
-from annotations.review.outline import level_counts, outline_for
+from annotations.review.outline import outline_for
 from annotations.review.why import why
 from tests.factories import (
     AnnotationFactory,
@@ -208,10 +209,6 @@ def test_neighbours_show_their_level_of_today_and_can_be_heard(as_lead, lead):
     assert 'aria-label="Play Silent"' not in html
 
 
-def count_levels():
-    AnnotatorReport.objects.create(newest_annotation=1, content={"levels": level_counts()})
-
-
 def test_belief_is_held_against_the_labels_of_the_same_genre():
     flag = FlagFactory(annotation__level=2)
     for name, level in (("techno", 9), ("house", 4), ("house", 4)):
@@ -220,7 +217,7 @@ def test_belief_is_held_against_the_labels_of_the_same_genre():
     AnnotationFactory(level=6, track=old.track, annotator=old.annotator, supersedes=old)
     assert outline_for(flag.annotation.track) is None
 
-    count_levels()
+    report.refresh()
 
     assert outline_for(flag.annotation.track) == ([0, 1, 0, 2, 0, 1, 0, 0, 1, 0], "all labels")
     flag.annotation.track.genres.add(GenreFactory(name="house"), GenreFactory(name="techno"), GenreFactory(name="new"))
@@ -232,7 +229,7 @@ def test_the_outline_is_drawn_and_named_once_it_is_counted(as_lead, lead):
     hear(lead, flag)
     assert "outline" not in page(as_lead, flag)
 
-    count_levels()
+    report.refresh()
 
     assert "outline: all labels" in page(as_lead, flag)
     assert 'class="outline"' in page(as_lead, flag)
