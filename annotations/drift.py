@@ -67,8 +67,9 @@ def find_changes(
     known = np.isfinite(residuals)
     annotator, residuals = annotator[known], residuals[known]
     people, n_labels = np.unique(annotator, return_counts=True)
+    # Of nobody the parts are one, and empty.
     in_turn = np.split(residuals[np.argsort(annotator, kind="stable")], np.cumsum(n_labels)[:-1])
-    asked = {int(who): own for who, own in zip(people, in_turn, strict=True) if len(own) >= MIN_LABELS}
+    asked = {int(who): own for who, own in zip(people, in_turn, strict=False) if len(own) >= MIN_LABELS}
     found = {who: clearest_change(own) for who, own in asked.items()}
     return {
         who: change

@@ -79,6 +79,7 @@ def test_too_few_labels_and_labels_of_which_nothing_was_expected_say_nothing():
     unknown = np.concatenate([few, np.full(50, np.nan)])
 
     assert not find_changes(np.zeros(len(unknown), int), unknown)
+    assert not find_changes([], [])
 
 
 def test_the_index_of_a_change_counts_the_labels_of_the_annotator_alone():
