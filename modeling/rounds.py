@@ -155,14 +155,20 @@ def _round(run: TrainingRun, next_run: TrainingRun | None, decisions: list[Decis
 def _decisions(timeline: Sequence[TrainingRun]) -> Iterable[_Event]:
     undone = Decision.objects.filter(verdict=Decision.Verdict.UNDO).values("undoes")
     decisions = Decision.objects.exclude(verdict=Decision.Verdict.UNDO).exclude(pk__in=undone).order_by("pk")
-    rows = decisions.filter(created_at__gte=timeline[-1].created_at).select_related("flag__annotation")
+    rows = decisions.filter(_since(timeline[-1], "newest_decision")).select_related("flag__annotation")
     return (_Event(row.pk, row.created_at, row) for row in rows.defer("flag__evidence"))
 
 
 def _labels_given_again(timeline: Sequence[TrainingRun]) -> Iterable[_Event]:
     again = Annotation.objects.filter(Q(stream=Stream.ASKED) | Q(source=Annotation.Source.RELABEL))
-    rows = again.filter(created_at__gte=timeline[-1].created_at).values_list("pk", "created_at")
+    rows = again.filter(_since(timeline[-1], "newest_annotation")).values_list("pk", "created_at")
     return (_Event(pk, created_at, None) for pk, created_at in rows)
+
+
+def _since(run: TrainingRun, boundary: str) -> Q:
+    """What the run has not seen: by id, so that of a million labels only the newest are looked at."""
+    seen = run.results.get(boundary)
+    return Q(created_at__gte=run.created_at) if seen is None else Q(pk__gt=seen)
 
 
 def _by_run(events: Iterable[_Event], timeline: Sequence[TrainingRun], boundary: str) -> dict[int, list[Any]]:
