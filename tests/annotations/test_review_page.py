@@ -292,6 +292,16 @@ def test_a_decision_about_another_label_of_the_track_says_so(as_lead, lead):
     assert evidence["standing"].flag == other
 
 
+def test_a_label_that_nothing_doubts_any_more_says_so(as_lead, lead):
+    flag = FlagFactory(is_withdrawn=True, source="run 3")
+    hear(lead, flag)
+
+    html = page(as_lead, flag)
+
+    assert "no longer doubted" in html
+    assert "run 3, not found again" in html
+
+
 # ---- The decision
 
 
