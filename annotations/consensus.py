@@ -1,4 +1,4 @@
-"""Several annotations of a track -> one level.
+"""Several annotations of a track -> one level. Pure numpy.
 
 Two answers: `median_level`, which everybody can check by hand and which is a track's level in the product, and
 `estimate`, which knows that annotators differ and is what a model may learn from.
@@ -245,11 +245,7 @@ class _Fit:
         n = self.n_labels + SHRINKAGE_LABELS
         # Usual labels: spread like all, on the line through 0 with slope 1.
         self.usual_squares = SHRINKAGE_LABELS * float(xx.mean())
-        sum_x, data_xx, data_xy = (
-            self._per_annotator(x),
-            self._per_annotator(xx),
-            self._per_annotator(x * self.annotation),
-        )
+        sum_x, data_xx, data_xy = (self._per_annotator(values) for values in (x, xx, x * self.annotation))
         self.choice = self._choice(sum_x)
         sum_xx, sum_xy = data_xx + self.usual_squares, data_xy + self.usual_squares
         determinant = n * sum_xx - sum_x**2
@@ -321,6 +317,7 @@ def _pulled_errors(known: Floats, added: Floats, usual: Floats) -> tuple[Floats,
 def checked_annotations(
     track_index: ArrayLike, annotator_index: ArrayLike, level: ArrayLike
 ) -> tuple[Indices, Indices, Floats]:
+    """As aligned arrays; ValueError where they are not annotations."""
     tracks, annotators = np.asarray(track_index), np.asarray(annotator_index)
     annotation = np.asarray(level, dtype=float)
     if annotation.ndim != 1 or not annotation.size or not tracks.shape == annotators.shape == annotation.shape:
