@@ -8,7 +8,7 @@ PY := .venv/bin/python
 LOCK := deploy/with-uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 
-.PHONY: run test install lint types lock bench bench-features bench-recipes bench-labelling bench-label-page
+.PHONY: run test install lint types lock bench bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review
 
 # `exec`, so that signals reach the process manager and not a shell in front of it.
 run: .venv/.installed-worker
@@ -27,7 +27,7 @@ types: .venv/.installed-dev
 
 # What things cost on this machine (docs/benchmarks.md). Features, beside the decoder alone and a naive pipeline: on the installed
 # library or on MUSIC=folder. Recipes: at the thesis's size on made-up tracks, and what they are worth on TRACKS=tracks.csv.
-bench: bench-features bench-recipes bench-labelling bench-label-page
+bench: bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review
 
 bench-features: .venv/.installed-worker
 	@$(PY) manage.py bench_features $(or $(MUSIC),var/media/audio)
@@ -35,6 +35,10 @@ bench-features: .venv/.installed-worker
 bench-recipes: .venv/.installed-worker
 	@$(PY) -m modeling.core.benchmarks.recipes synthetic
 	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.recipes emomusic $(TRACKS))
+
+# How many planted mistakes are found first, beside the thesis's way and cleanlab's.
+bench-mislabels: .venv/.installed-dev
+	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.mislabels $(TRACKS),echo "Finding mislabels is measured on TRACKS=tracks.csv.")
 
 # Handing out a track and storing a label, with 100,000 tracks and 300,000 labels, on SQLite and (where it is installed) on Postgres.
 bench-labelling: .venv/.installed-worker
