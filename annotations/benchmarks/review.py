@@ -85,7 +85,7 @@ def measure(library: Library, lead: User, *, n_requests: int) -> Iterator[Cost]:
 def _queries(library: Library, lead: User) -> dict[str, str]:
     """Each filter, and pages far into the queue."""
     rows = QueueFilter.from_query(QueryDict(), lead).flags()
-    middle = Cursor.of(rows[rows.count() // 2])
+    middle = Cursor(*rows.values_list("suspicion", "pk")[rows.count() // 2])
     track = rows[0].annotation.track
     return {
         "first page": "",

@@ -39,8 +39,8 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         kept = Q(standing__verdict=Decision.Verdict.KEEP) & (
             Q(standing__suspicion=None) | Q(standing__suspicion__gte=F("suspicion") - NEW_EVIDENCE)
         )
-        # The verdict first: the databases look for answers only where somebody asked.
-        waiting = Q(standing__verdict=Decision.Verdict.ASK_ANOTHER) & ~Exists(_answers())
+        # Of those a lead has asked about alone: as one condition, the databases would look for answers to all flags.
+        asked = Case(When(Exists(_answers()), then=Value(State.OPEN)), default=Value(State.SECOND_OPINION))
         # By `in`: few tracks have a decision, and a query that asks for each flag's takes ten times as long.
         ruled = Flag.objects.filter(standing__verdict__in=RULED).values("of_track")
         return self.alias(
@@ -50,7 +50,7 @@ class FlagQuerySet(models.QuerySet["Flag"]):
                 When(standing__verdict=Decision.Verdict.DROP, then=Value(State.RESOLVED)),
                 When(of_track__in=ruled, then=Value(State.RESOLVED)),
                 When(_is_relabelled(), then=Value(State.RESOLVED)),
-                When(waiting, then=Value(State.SECOND_OPINION)),
+                When(standing__verdict=Decision.Verdict.ASK_ANOTHER, then=asked),
                 default=Value(State.OPEN),
                 output_field=models.CharField(),
             )

@@ -1,15 +1,15 @@
 """Pages of the queue that begin after a row, not after a number of rows: what others decide meanwhile moves none out of sight."""
 
 import math
-from collections.abc import Callable, Mapping
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.db.models import Count, F
+from django.db.models import F
 
-from annotations.models import Flag, FlagQuerySet
-from annotations.models.flags import State
-from annotations.review.queue import QueueFilter, after, before, to_id
+from annotations.review.queue import QueueFilter, to_id
 
 PAGE_SIZE = 25
 
@@ -22,10 +22,6 @@ class Cursor(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.suspicion!r},{self.pk}"
-
-    @classmethod
-    def of(cls, flag: Flag) -> "Cursor":
-        return cls(flag.suspicion, flag.pk)
 
     @classmethod
     def from_text(cls, text: str) -> "Cursor | None":
@@ -41,9 +37,9 @@ class Cursor(NamedTuple):
 class Page:
     """Some rows of the queue, where they are in it, and how many labels are in each state."""
 
-    flags: list[Flag]
-    counts: dict[State, int]
+    rows: list[Cursor]
     n_earlier: int
+    counts: Counter[str]
     n_rows: int
 
     @property
@@ -52,42 +48,41 @@ class Page:
 
     @property
     def end(self) -> int:
-        return self.n_earlier + len(self.flags)
+        return self.n_earlier + len(self.rows)
 
     @property
     def next(self) -> Cursor | None:
         """What the next page begins after."""
-        return Cursor.of(self.flags[-1]) if self.end < self.n_rows else None
+        return self.rows[-1] if self.end < self.n_rows else None
 
     @property
     def previous(self) -> Cursor | None:
-        return Cursor.of(self.flags[0]) if self.n_earlier else None
+        return self.rows[0] if self.n_earlier else None
 
 
-def page_of(chosen: QueueFilter, query: Mapping[str, str], *, to_show: Callable[[FlagQuerySet], FlagQuerySet]) -> Page:
-    """The page that an address asks for; the first where there is nothing (more) to see. `to_show` adds what rows show."""
-    flags = list(to_show(chosen.first(_asked_for(query, chosen.flags()), PAGE_SIZE)))
-    # Nothing is left there, or above less than a page: then it is the first page, and that is full.
-    if len(flags) < (PAGE_SIZE if "before" in query else 1):
-        flags = list(to_show(chosen.first(chosen.flags(), PAGE_SIZE)))
-    states = chosen.in_any_state().with_state().order_by().values(now=F("state"))
-    if flags:
-        counted = states.annotate(n=Count("pk"), earlier=Count("pk", filter=before(*Cursor.of(flags[0]))))
-    else:
-        counted = states.annotate(n=Count("pk"))
-    found = {row["now"]: row for row in counted}
-    here = found.get(chosen.state, {})
-    return Page(
-        flags=flags,
-        counts={state: found.get(state, {}).get("n", 0) for state in State},
-        n_earlier=here.get("earlier", 0),
-        n_rows=here.get("n", 0),
+def page_of(chosen: QueueFilter, query: Mapping[str, str]) -> Page:
+    """The page that an address asks for; the first where there is nothing (more) to see.
+
+    Rows and counts come from one look at all labels under the filter: to find where a page begins and what comes before it,
+    the database has to say of each anyway in which state it is.
+    """
+    labels = list(
+        chosen.in_any_state().with_state().order_by("-suspicion", "pk").values_list("suspicion", "pk", F("state"))
     )
+    rows = [Cursor(suspicion, pk) for suspicion, pk, state in labels if state == chosen.state]
+    start = _start(query, rows)
+    return Page(rows[start : start + PAGE_SIZE], start, Counter(state for *_, state in labels), len(rows))
 
 
-def _asked_for(query: Mapping[str, str], rows: FlagQuerySet) -> FlagQuerySet:
+def _start(query: Mapping[str, str], rows: list[Cursor]) -> int:
     if cursor := Cursor.from_text(query.get("after", "")):
-        return rows.filter(after(*cursor))
+        start = bisect_right(rows, _place(cursor), key=_place)
+        return start if start < len(rows) else 0
     if cursor := Cursor.from_text(query.get("before", "")):
-        return rows.filter(before(*cursor)).reverse()
-    return rows
+        return max(0, bisect_left(rows, _place(cursor), key=_place) - PAGE_SIZE)
+    return 0
+
+
+def _place(row: Cursor) -> tuple[float, int]:
+    """What the queue is sorted by."""
+    return -row.suspicion, row.pk

@@ -2,13 +2,14 @@
 
 from typing import NamedTuple
 
-from django.db.models import F, Window
-from django.db.models.functions import RowNumber
+from django.db.models import F
 
 from annotations.models import Decision, Flag
 
 # The last of each reason: what finds suspects changes, and so does how good it is.
 N_LAST = 50
+# Of all reasons together, from the newest on: of a rare one fewer are found, and the words say how many.
+N_LOOKED_THROUGH = 1000
 
 
 class Precision(NamedTuple):
@@ -33,13 +34,15 @@ def precision_by_reason() -> dict[str, Precision]:
         # What was found afterwards the lead has not been shown.
         created_at__lte=F("standing__created_at"),
     )
-    newest = Window(RowNumber(), partition_by=F("reason"), order_by=F("standing").desc())
-    last = decided.alias(place=newest).filter(place__lte=N_LAST)
+    newest = decided.order_by("-standing_id")[:N_LOOKED_THROUGH]
     found = dict.fromkeys(Flag.Reason.values, Precision())
-    for reason, verdict, level, labelled in last.values_list(
+    for reason, verdict, level, labelled in newest.values_list(
         "reason", "standing__verdict", "standing__level", "annotation__level"
     ):
-        is_confirmed = verdict == Decision.Verdict.DROP or (verdict == Decision.Verdict.CHANGE and level != labelled)
         n_confirmed, n_decided = found[reason]
-        found[reason] = Precision(n_confirmed + is_confirmed, n_decided + 1)
+        if n_decided < N_LAST:
+            is_confirmed = verdict == Decision.Verdict.DROP or (
+                verdict == Decision.Verdict.CHANGE and level != labelled
+            )
+            found[reason] = Precision(n_confirmed + is_confirmed, n_decided + 1)
     return found

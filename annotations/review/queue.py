@@ -4,13 +4,13 @@ Before a lead has said what they hear, nothing here may tell what was labelled: 
 searched, among labels of heard tracks only.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from annotations.models import LEVELS, Flag, FlagQuerySet, User
 from annotations.models.flags import State
@@ -104,22 +104,23 @@ class QueueFilter:
             yield (
                 Q(of_track__title__icontains=self.q)
                 | Q(of_track__artist__icontains=self.q)
-                | Q(of_annotator__alias__icontains=self.q, is_heard=True)
-                | Q(of_annotator__username__icontains=self.q, is_heard=True)
+                # In this order: whether a track was heard is asked where the name matches, and not of every row.
+                | (Q(of_annotator__alias__icontains=self.q) | Q(of_annotator__username__icontains=self.q))
+                & Q(is_heard=True)
             )
 
-    def first(self, rows: FlagQuerySet, n: int) -> FlagQuerySet:
-        """Of rows of the queue the first, whose labels are then looked up: of these few, and not of all that match."""
-        return Flag.objects.filter(pk__in=rows.values("pk")[:n]).heard_by(self.user).for_queue()
+    def in_full(self, rows: Iterable[int] | QuerySet) -> FlagQuerySet:
+        """These rows with all that is known of their labels: looked up for these few, and not for all that match."""
+        return Flag.objects.filter(pk__in=rows).heard_by(self.user).for_queue()
 
     def after(self, flag: Flag) -> Flag | None:
         """The next row about another label, whether or not this flag is still in the queue."""
         rows = self.flags().filter(after(flag.suspicion, flag.pk)).exclude(annotation=flag.annotation_id)
-        return self.first(rows, 1).first()
+        return self.in_full(rows.values("pk")[:1]).first()
 
     def before(self, flag: Flag) -> Flag | None:
         rows = self.flags().filter(before(flag.suspicion, flag.pk)).exclude(annotation=flag.annotation_id)
-        return self.first(rows.reverse(), 1).first()
+        return self.in_full(rows.reverse().values("pk")[:1]).first()
 
     def place(self, flag: Flag) -> Place | None:
         """None where the flag's label is not among the rows."""

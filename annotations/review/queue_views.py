@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.db.models import BigIntegerField, CharField, Exists, OuterRef, Prefetch, Value
+from django.db.models import BigIntegerField, CharField, Count, Exists, OuterRef, Prefetch, Q, Value
 from django.db.models.functions import Coalesce, Concat, NullIf, Trim
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -74,11 +74,11 @@ def export_flags(request: Request) -> StreamingHttpResponse:
 
 def _queue_page(request: Request, *, problem: str = "", status: int = 200) -> HttpResponse:
     chosen = QueueFilter.from_query(request.GET, request.user)
-    page, precision, options = page_of(chosen, request.GET, to_show=_to_show), precision_by_reason(), _options()
+    page, precision, options = page_of(chosen, request.GET), precision_by_reason(), _options()
     context = {
         "chosen": chosen,
         "page": page,
-        "rows": [_row(flag, precision) for flag in page.flags],
+        "rows": [_row(flag, precision) for flag in _to_show(chosen.in_full([row.pk for row in page.rows]))],
         "states": [(state, page.counts[state], chosen.query_string_with(state=state)) for state in State],
         "selects": _selects(chosen, options, precision),
         "corrections": [*chosen.corrections, *_unknown(chosen, options)],
@@ -113,8 +113,8 @@ def _row(flag: Flag, precision: dict[str, Precision]) -> dict[str, Any]:
 
 def _today() -> dict[str, int]:
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    verdicts = list(Decision.objects.standing().filter(created_at__gte=midnight).values_list("verdict", flat=True))
-    return {"n": len(verdicts), "n_changed": verdicts.count(Decision.Verdict.CHANGE)}
+    changed = Count("pk", filter=Q(verdict=Decision.Verdict.CHANGE))
+    return Decision.objects.standing().filter(created_at__gte=midnight).aggregate(n=Count("pk"), n_changed=changed)
 
 
 # ---- What can be chosen
