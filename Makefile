@@ -40,6 +40,12 @@ bench-recipes: .venv/.installed-worker
 bench-mislabels: .venv/.installed-dev
 	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.mislabels $(TRACKS),echo "Finding mislabels is measured on TRACKS=tracks.csv.")
 
+# One level from several annotators: what it costs, and how near it comes to the truth on TRACKS=tracks.csv, RATINGS=ratings.csv.
+bench-consensus: .venv/.installed-worker
+	@$(PY) -m modeling.core.benchmarks.consensus time
+	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.consensus simulated $(TRACKS))
+	@$(if $(RATINGS),$(PY) -m modeling.core.benchmarks.consensus ratings $(RATINGS))
+
 # Handing out a track and storing a label, with 100,000 tracks and 300,000 labels, on SQLite and (where it is installed) on Postgres.
 bench-labelling: .venv/.installed-worker
 	@$(PY) manage.py bench_labelling

@@ -32,7 +32,9 @@ def main() -> None:
         studio.take({"label": "/label/", "my-labels": "/label/mine/"}, session=studio.log_in(logins["annotator"]))
         lead = studio.log_in(logins["lead"])
         studio.take({"review": "/review/", "annotators": "/annotators/", "tracks": "/tracks/"}, session=lead)
-        studio.take({"import": "/import/"}, session=lead)
+        studio.take({"import": "/import/", "rounds": "/rounds/", "review-rules": "/review/rules/"}, session=lead)
+        if person := studio.first_link("/annotators/", "main tbody a[href^='/annotators/']", session=lead):
+            studio.take({"annotator": person}, session=lead)
         studio.take({"references": "/queue/references/", "assignments": "/queue/assignments/"}, session=lead)
         if track := studio.first_link("/tracks/", "tbody td.name a", session=lead):
             studio.take({"track": track}, session=lead)

@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from annotations.annotators import report
 from annotations.models import LEVELS
 from annotations.review import decisions
 from tests.audio_files import track_with_audio
@@ -60,6 +61,7 @@ def furnished(server, admin):
         reviewer=admin, track=labelled[1], level=8, submission_id="9f1c9f7e-0f3e-4a55-a9f3-3f0f4d1d5a55"
     )
     DecisionFactory(flag=flags[1], decided_by=LeadFactory(), verdict="ask another", note=LONG)
+    report.refresh()
     track_with_audio(title=LONG)
     TrackFactory(audio_state="unreachable", audio_problem=LONG, audio="")
     upload = UploadFactory()
@@ -77,11 +79,14 @@ def furnished(server, admin):
         queue="/review/",
         blind=f"/review/{flags[0].pk}/",
         evidence=f"/review/{flags[1].pk}/",
+        review_rules="/review/rules/",
         annotators="/annotators/",
+        annotator=f"/annotators/{people[0].pk}/",
         library="/tracks/",
         imports="/import/",
         upload=f"/import/{upload.pk}/",
         dashboard="/dashboard/",
+        rounds="/rounds/",
         run=f"/runs/{run.pk}/",
         tracks=f"/runs/{run.pk}/tracks/?true=5&predicted=7",
         lab="/lab/",
@@ -158,7 +163,8 @@ def test_both_colour_schemes_follow_the_system(open_page, annotator, furnished):
     [
         ("login", "label", "mine", "queue", "missing"),
         ("rules", "references", "assignments", "track"),
-        ("blind", "evidence", "annotators"),
+        ("blind", "evidence", "review_rules"),
+        ("annotators", "annotator", "rounds"),
         ("library", "imports", "upload"),
         ("dashboard", "run", "tracks"),
     ],
