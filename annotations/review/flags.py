@@ -1,6 +1,6 @@
 """Raising flags: whoever doubts a label says so here. One transaction, safe to repeat."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,8 @@ class Accusation:
     evidence: dict[str, Any]
 
 
-# Annotation id -> what holds of it.
-Standing = Mapping[int, Decision]
+# Annotation id -> what a lead has decided about it, and how suspicious it was then.
+Standing = Mapping[int, tuple[str, float | None]]
 
 
 @transaction.atomic
@@ -36,30 +36,16 @@ def raise_flags(accusations: Iterable[Accusation], *, source: str) -> int:
     """
     # Lock before looking for decisions: leads make them meanwhile, and a flag with one must not go. In the order of ids, as
     # those do who decide about many.
-    has_history = Exists(Decision.objects.filter(flag=OuterRef("pk")))
     present = list(Flag.objects.select_for_update().order_by("pk").defer("evidence"))
-    standing = {
-        decision.flag.annotation_id: decision for decision in Decision.objects.standing().select_related("flag")
-    }
+    decided = Flag.objects.exclude(standing=None).values_list("annotation", "standing__verdict", "standing__suspicion")
+    standing = {label: (verdict, suspicion) for label, verdict, suspicion in decided}
     flags = {
-        (accusation.annotation_id, accusation.reason): Flag(
-            annotation_id=accusation.annotation_id,
-            reason=accusation.reason,
-            expected_level=accusation.expected_level,
-            suspicion=accusation.suspicion,
-            evidence=accusation.evidence,
-            source=source,
-        )
+        (accusation.annotation_id, accusation.reason): Flag(**vars(accusation), source=source)
         for accusation in accusations
         if _is_news(accusation, standing)
     }
-    gone = Flag.objects.filter(
-        pk__in=[
-            flag.pk for flag in present if _is_news(flag, standing) and (flag.annotation_id, flag.reason) not in flags
-        ]
-    )
-    gone.filter(has_history).update(is_withdrawn=True, suspicion=0)
-    gone.filter(~has_history).delete()
+    undecided = [flag for flag in present if _is_news(flag, standing)]
+    _withdraw([flag.pk for flag in undecided if (flag.annotation_id, flag.reason) not in flags])
     Flag.objects.bulk_create(
         flags.values(),
         update_conflicts=True,
@@ -69,11 +55,17 @@ def raise_flags(accusations: Iterable[Accusation], *, source: str) -> int:
     return Flag.objects.open().strongest().count()
 
 
+def _withdraw(flags: Collection[int]) -> None:
+    """What leads have said about a flag, and taken back or said of less, stays, and so does the flag."""
+    gone = Flag.objects.filter(pk__in=flags)
+    has_history = Exists(Decision.objects.filter(flag=OuterRef("pk")))
+    gone.filter(has_history).update(is_withdrawn=True, suspicion=0)
+    gone.filter(~has_history).delete()
+
+
 def _is_news(doubt: Accusation | Flag, standing: Standing) -> bool:
     """Whether nothing is decided about the label, or too little for this doubt."""
-    decision = standing.get(doubt.annotation_id)
-    if decision is None:
+    if doubt.annotation_id not in standing:
         return True
-    if decision.verdict != Decision.Verdict.KEEP or decision.suspicion is None:
-        return False
-    return doubt.suspicion > decision.suspicion + NEW_EVIDENCE
+    verdict, suspicion = standing[doubt.annotation_id]
+    return verdict == Decision.Verdict.KEEP and suspicion is not None and doubt.suspicion > suspicion + NEW_EVIDENCE
