@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from annotations.annotators import report
 from annotations.consensus import median_level
 from annotations.guiding import guidance
 from annotations.intake.csv_import import import_tracks
@@ -66,6 +67,7 @@ class Command(BaseCommand):
                 choose_references(User.objects.get(username=LEAD))
                 n_planted = len(simulated.planted) + answer_on_the_label_page(library, seed=seed)
                 write_logins(settings.VAR_DIR / "demo-logins.json", logins)
+        report.refresh()  # a worker would within a minute: the page is to be full at once
         self.stdout.write(
             f"Demo library: {tracks} synthetic tracks, {n_planted} planted mistakes; "
             f"logins in {settings.VAR_DIR / 'demo-logins.json'}."
