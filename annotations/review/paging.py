@@ -69,12 +69,13 @@ def page_of(chosen: QueueFilter, query: Mapping[str, str]) -> Page:
     labels = list(
         chosen.in_any_state().with_state().order_by("-suspicion", "pk").values_list("suspicion", "pk", F("state"))
     )
-    rows = [Cursor(suspicion, pk) for suspicion, pk, state in labels if state == chosen.state]
+    rows = [(suspicion, pk) for suspicion, pk, state in labels if state == chosen.state]
     start = _start(query, rows)
-    return Page(rows[start : start + PAGE_SIZE], start, Counter(state for *_, state in labels), len(rows))
+    page = list(map(Cursor._make, rows[start : start + PAGE_SIZE]))
+    return Page(page, start, Counter(state for *_, state in labels), len(rows))
 
 
-def _start(query: Mapping[str, str], rows: list[Cursor]) -> int:
+def _start(query: Mapping[str, str], rows: list[tuple[float, int]]) -> int:
     if cursor := Cursor.from_text(query.get("after", "")):
         start = bisect_right(rows, _place(cursor), key=_place)
         return start if start < len(rows) else 0
@@ -83,6 +84,7 @@ def _start(query: Mapping[str, str], rows: list[Cursor]) -> int:
     return 0
 
 
-def _place(row: Cursor) -> tuple[float, int]:
+def _place(row: tuple[float, int]) -> tuple[float, int]:
     """What the queue is sorted by."""
-    return -row.suspicion, row.pk
+    suspicion, pk = row
+    return -suspicion, pk
