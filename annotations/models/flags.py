@@ -42,7 +42,7 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         # Of those a lead has asked about alone: as one condition, the databases would look for answers to all flags.
         asked = Case(When(Exists(_answers()), then=Value(State.OPEN)), default=Value(State.SECOND_OPINION))
         # By `in`: few tracks have a decision, and a query that asks for each flag's takes ten times as long.
-        ruled = Flag.objects.filter(standing__verdict__in=RULED).values("of_track")
+        ruled = Decision.objects.standing().filter(verdict__in=RULED).values("flag__of_track")
         return self.alias(
             state=Case(
                 When(is_withdrawn=True, then=Value(State.RESOLVED)),
