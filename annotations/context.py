@@ -17,9 +17,13 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         return {}
     context: dict[str, Any] = {"role": SimpleLazyObject(lambda: _role(user))}
     if user.has_perm("annotations.view_flag"):
-        waiting = Flag.objects.open().reviewable_by(user).values("annotation").distinct()
-        context["n_open_flags"] = SimpleLazyObject(waiting.count)
+        context["n_open_flags"] = SimpleLazyObject(lambda: _n_waiting(user))
     return context
+
+
+def _n_waiting(user: User) -> int:
+    """Labels, as the queue counts them; of several reasons against one, the strongest is open if any is."""
+    return Flag.objects.open().reviewable_by(user).values("annotation").distinct().count()
 
 
 def _role(user: User) -> str:
