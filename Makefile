@@ -51,6 +51,11 @@ bench-labelling: .venv/.installed-worker
 	@$(PY) manage.py bench_labelling
 	@$(PY) tests/with_postgres.py $(PY) manage.py bench_labelling
 
+# The pages of leads, with 100,000 tracks, 300,000 labels, 10,000 flags and 5,000 decisions, on the same two databases.
+bench-review: .venv/.installed-worker
+	@$(PY) manage.py bench_review
+	@$(PY) tests/with_postgres.py $(PY) manage.py bench_review
+
 # What an annotator waits for on the label page, in a headless Chromium.
 bench-label-page: .venv/.installed-dev
 	@$(PY) tests/bench_label_page.py

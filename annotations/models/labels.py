@@ -56,14 +56,17 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         return self.filter(~Exists(Annotation.objects.filter(supersedes=OuterRef("pk"))))
 
     def counted(self):
-        """Current, and not set aside: a lead has not dropped it, and a blind opinion counts until its reviewer decides to
-        keep the label it differs from."""
+        """Current, and not set aside: a lead has not dropped it, and a blind opinion counts until its reviewer decides,
+        having heard both, to keep the label it differs from."""
         from annotations.models.flags import Decision  # which knows annotations: a cycle at the top of the module
 
         standing = Decision.objects.standing()
         dropped = standing.filter(verdict=Decision.Verdict.DROP).values("flag__annotation")
         set_aside = standing.filter(
-            verdict=Decision.Verdict.KEEP, decided_by=OuterRef("annotator"), flag__annotation__track=OuterRef("track")
+            verdict=Decision.Verdict.KEEP,
+            blind_level__isnull=False,
+            decided_by=OuterRef("annotator"),
+            flag__annotation__track=OuterRef("track"),
         )
         return self.current().exclude(pk__in=dropped).filter(~Q(source=Annotation.Source.REVIEW) | ~Exists(set_aside))
 

@@ -139,9 +139,8 @@ def _page(request: Request, flag: Flag, *, problem: str = "", status: int = 200)
 
 def _way(chosen: QueueFilter, flag: Flag) -> dict[str, Any]:
     """Where the flag is among those that the reviewer goes through."""
-    is_among = chosen.flags().filter(annotation=flag.annotation_id).exists()
     return {
-        "place": chosen.place(flag) if is_among else None,
+        "place": chosen.place(flag),
         "next": chosen.after(flag),
         "previous": chosen.before(flag),
     }

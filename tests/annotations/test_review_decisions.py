@@ -334,6 +334,15 @@ def test_of_many_those_that_were_heard_say_what_was_heard(lead):
     assert (decision.blind_level, decision.level_before, decision.level_after) == (9, 7, 4)
 
 
+def test_what_was_kept_unheard_sets_nothing_aside_that_is_heard_later(lead):
+    flag = FlagFactory(annotation__level=4)
+    decisions.decide_many(reviewer=lead, flags=[flag.pk], verdict="keep")
+
+    hear(lead, flag, level=9)
+
+    assert levels_of(Annotation.objects.counted()) == {flag.annotation.track_id: 7}
+
+
 def test_of_many_own_labels_and_those_decided_meanwhile_are_left_out_and_counted(lead):
     flag, own = FlagFactory(), FlagFactory(annotation__annotator=lead)
     decided = DecisionFactory().flag
