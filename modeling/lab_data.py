@@ -10,7 +10,6 @@ from django.db.models import Count
 from numpy.typing import NDArray
 
 from annotations.annotators.people import names_of
-from annotations.levels import levels_of
 from annotations.models import Track, User
 from energyapp.jobs.claims import JobRefused
 from modeling import window_features
@@ -23,7 +22,7 @@ from modeling.core.lab.data import LabData
 from modeling.core.lab.experiment import Experiment
 from modeling.feature_matrix import filled, side_by_side
 from modeling.models import FeatureVector
-from modeling.training_data import Label, genres_of, read_labels, refuse_out_of_date, uris_and_groups
+from modeling.training_data import Label, genres_of, read_labels, refuse_out_of_date, shown_levels, uris_and_groups
 
 CHUNK_SIZE = 2_000
 SET_OF_KEY = {feature_set.key: feature_set for feature_set in FEATURE_SETS.values()}
@@ -48,7 +47,7 @@ def read_lab_data(asked: Experiment) -> LabData:
     labels = read_labels()
     if not labels:
         raise JobRefused("No track is labelled yet: label some, or import labels.")
-    levels = levels_of(labels)
+    levels = shown_levels(labels)
     refuse_out_of_date(set(levels))
     rows = {track_id: row for row, track_id in enumerate(sorted(levels))}
     chosen = _sets_to_read(asked.sets)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from annotations import consensus
 from annotations.levels import levels_of
-from annotations.models import Annotation, Decision, Track
+from annotations.models import Annotation, AnnotatorExclusion, Decision, Track
 from energyapp.jobs.claims import JobRefused
 from modeling.core.annotations import Annotations
 from modeling.core.dataset import Dataset, evaluation_slice
@@ -162,6 +162,14 @@ def read_labels() -> list[Label]:
     return [Label(*row) for row in rows.iterator(CHUNK_ROWS)]
 
 
+def shown_levels(labels: Collection[Label], *, decided: Mapping[int, int] | None = None) -> dict[int, int]:
+    """Track id -> the level that people see: labels of annotators who are left out of training count for it."""
+    tracks = {label.track_id for label in labels}
+    left_out = Annotation.objects.counted().filter(annotator__in=AnnotatorExclusion.objects.excluded())
+    rows = map(Label._make, left_out.values_list(*Label._fields).iterator(CHUNK_ROWS))
+    return levels_of([*labels, *(label for label in rows if label.track_id in tracks)], decided=decided)
+
+
 def _refuse_few(n_labelled: int, n_usable: int, set_names: Collection[str]) -> None:
     if n_usable >= MIN_TRACKS:
         return
@@ -202,7 +210,7 @@ def _assemble(features: FeatureMatrix, labels: list[Label], **also: int) -> Trai
     row_of_track = {track_id: row for row, track_id in enumerate(track_ids)}
     annotations = [label for label in labels if label.track_id in row_of_track]
     settled = Decision.objects.levels_of_tracks()
-    levels = levels_of(annotations, decided=settled)
+    levels = shown_levels(labels, decided=settled)
     true_level = np.array([levels[track_id] for track_id in track_ids])
     uris, groups = uris_and_groups(row_of_track)
     _refuse_one_sided(true_level, uris, groups)

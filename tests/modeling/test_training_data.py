@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from django.conf import settings
 
-from annotations.models import Annotation, Track
+from annotations.levels import levels_of
+from annotations.models import Annotation, AnnotatorExclusion, Track
 from energyapp.jobs.claims import JobRefused
 from energyapp.jobs.models import Job
 from modeling.core import artifacts
@@ -16,7 +17,7 @@ from modeling.core.recipes import RECIPES
 from modeling.feature_matrix import UnusableFeatures
 from modeling.models import FeatureVector
 from modeling.training_data import NotEnoughLabels, read_training_data
-from tests.factories import AnnotationFactory, AnnotatorFactory, TrackFactory
+from tests.factories import AnnotationFactory, AnnotatorFactory, LeadFactory, TrackFactory
 from tests.modeling.training_library import SPOTIFY, add_features, train
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +149,20 @@ def test_labels_of_one_annotator_are_learnt_and_the_run_says_so(library):
 
     assert run.n_tracks == 40
     assert any("all labels are by one person" in note for note in run.metrics["notes"])
+
+
+def test_who_is_left_out_of_training_is_not_learnt_from_and_counts_for_the_level_that_people_see(library):
+    """Else to leave somebody out would move macro-MAE by moving what predictions are held against."""
+    label = Annotation.objects.filter(level=2).first()
+    left_out = AnnotationFactory(track=label.track, level=9)
+    AnnotatorExclusion.objects.create(annotator=left_out.annotator, is_excluded=True, decided_by=LeadFactory())
+
+    data = read_training_data()
+
+    assert left_out.pk not in {each.pk for each in data.labels}
+    shown = levels_of(Annotation.objects.counted())
+    assert dict(zip(data.track_ids, data.true_level.tolist(), strict=True)) == shown
+    assert shown[label.track_id] == 6
 
 
 def test_without_a_track_of_the_slice_the_run_has_no_figure_for_it_and_its_pages_open(library, as_lead):
