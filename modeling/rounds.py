@@ -33,7 +33,8 @@ class SliceChange:
 
     @property
     def is_clear(self) -> bool:
-        return self.n >= ENOUGH_TRACKS and abs(self.change) >= CLEAR * self.se
+        # Where both say the same of every track, the standard error is 0 too.
+        return self.n >= ENOUGH_TRACKS and self.change != 0 and abs(self.change) >= CLEAR * self.se
 
 
 @dataclass(frozen=True)

@@ -225,6 +225,7 @@ def test_the_change_is_of_paired_tracks_and_artists_err_together():
     [
         ({"n": 12, "change": -0.3, "se": 0.1}, {}, "12 tracks of the slice are too few to tell"),
         ({"n": 80, "change": -0.1, "se": 0.1}, {}, "That is no more than chance may bring."),
+        ({"n": 80, "change": 0.0, "se": 0.0}, {}, "That is no more than chance may bring."),
         ({"n": 80, "change": -0.3, "se": 0.1}, {"recipe": "gp"}, "The two runs do not learn in the same way"),
         ({"n": 80, "change": -0.3, "se": 0.1}, {"n_annotations": 37}, "also had 7 more labels."),
         (None, {}, "was not held against this one"),
