@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q
 
 from annotations.models import Annotation, Decision, Flag, Stream
+from annotations.review.precision import is_confirmed
 from modeling.models import TrainingRun
 
 # Of paired differences of about one level a track; with fewer, a tenth of a level is lost in them.
@@ -147,7 +148,7 @@ def _round(run: TrainingRun, next_run: TrainingRun | None, decisions: list[Decis
         decision for decision in newest if decision.verdict in {KEEP, CHANGE, DROP} and decision.blind_level is not None
     ]
     n_confirmed = sum(
-        decision.verdict == DROP or (decision.verdict == CHANGE and decision.level != decision.flag.annotation.level)
+        is_confirmed(verdict=decision.verdict, level=decision.level, labelled=decision.flag.annotation.level)
         for decision in judged
     )
     return Round(run, next_run, Counter(each.verdict for each in newest), len(judged), n_confirmed, n_relabelled)

@@ -19,12 +19,12 @@ from annotations.annotators.measures import measure
 from annotations.annotators.reading import read_labels
 from annotations.models import Annotation, AnnotatorReport, Decision, Reference, ReviewRules
 from annotations.review.outline import level_counts
+from annotations.review.precision import is_confirmed
 
 VERSION = 2
 """Of the content. A report of another version is made anew, and no page reads it."""
 
 THE_ONE = 1
-CONFIRMED = (Decision.Verdict.CHANGE, Decision.Verdict.DROP)
 
 
 def newest() -> AnnotatorReport | None:
@@ -118,10 +118,16 @@ def _flags_decided() -> tuple[Counter[int], Counter[int]]:
     """By annotator: how many of their flagged labels leads have heard and decided on, and how many of these they changed
     or left out."""
     heard = Decision.objects.standing().filter(
-        blind_level__isnull=False, verdict__in=[Decision.Verdict.KEEP, *CONFIRMED]
+        blind_level__isnull=False,
+        verdict__in=[Decision.Verdict.KEEP, Decision.Verdict.CHANGE, Decision.Verdict.DROP],
     )
-    verdicts = list(heard.values_list("flag__annotation__annotator", "verdict"))
-    return Counter(pk for pk, _ in verdicts), Counter(pk for pk, verdict in verdicts if verdict in CONFIRMED)
+    decided, confirmed = Counter[int](), Counter[int]()
+    for annotator, labelled, verdict, level in heard.values_list(
+        "flag__annotation__annotator", "flag__annotation__level", "verdict", "level"
+    ):
+        decided[annotator] += 1
+        confirmed[annotator] += is_confirmed(verdict=verdict, level=level, labelled=labelled)
+    return decided, confirmed
 
 
 def _over_all(differences: Any) -> dict[str, Any]:

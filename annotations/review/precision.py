@@ -25,6 +25,11 @@ class Precision(NamedTuple):
         return f"{self.n_confirmed} of {last} confirmed"
 
 
+def is_confirmed(*, verdict: str, level: int | None, labelled: int) -> bool:
+    """Whether a decision says that the label was wrong: it was changed to another level, or dropped."""
+    return verdict == Decision.Verdict.DROP or (verdict == Decision.Verdict.CHANGE and level != labelled)
+
+
 def precision_by_reason() -> dict[str, Precision]:
     """Reason -> precision. Confirmed: the label was changed to another level, or dropped. To exclude a track says nothing."""
     verdicts = [Decision.Verdict.KEEP, Decision.Verdict.CHANGE, Decision.Verdict.DROP]
@@ -41,8 +46,6 @@ def precision_by_reason() -> dict[str, Precision]:
     ):
         n_confirmed, n_decided = found[reason]
         if n_decided < N_LAST:
-            is_confirmed = verdict == Decision.Verdict.DROP or (
-                verdict == Decision.Verdict.CHANGE and level != labelled
-            )
-            found[reason] = Precision(n_confirmed + is_confirmed, n_decided + 1)
+            was_right = is_confirmed(verdict=verdict, level=level, labelled=labelled)
+            found[reason] = Precision(n_confirmed + was_right, n_decided + 1)
     return found

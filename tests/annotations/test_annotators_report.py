@@ -106,17 +106,20 @@ def test_repeats_and_gold_are_read_from_why_the_track_was_given():
 def test_flags_count_as_confirmed_where_a_lead_has_heard_and_not_kept_the_label():
     annotator, lead = AnnotatorFactory(), LeadFactory()
     decide = partial(DecisionFactory, decided_by=lead)
-    flags = [FlagFactory(annotation__annotator=annotator) for _ in range(6)]
+    flags = [FlagFactory(annotation__annotator=annotator) for _ in range(7)]
     decide(flag=flags[0])
     decide(flag=flags[1], verdict="change", level=3)
     decide(flag=flags[2], verdict="drop label")
     decide(flag=flags[3], blind_level=None)  # kept with many others, unheard
     undone = decide(flag=flags[4], verdict="drop label")
     decide(flag=flags[4], verdict="undo", undoes=undone, blind_level=None)
+    decide(
+        flag=flags[5], verdict="change", level=flags[5].annotation.level
+    )  # the track's level was wrong, not the label
 
     report.refresh()
 
-    assert entry_of(annotator)["flags"] == {"n": 3, "confirmed": 2}
+    assert entry_of(annotator)["flags"] == {"n": 4, "confirmed": 2}
 
 
 def test_without_labels_there_is_a_report_of_nobody():
