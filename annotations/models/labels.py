@@ -67,7 +67,7 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
             blind_level__isnull=False,
             decided_by=OuterRef("annotator"),
             flag__annotation__track=OuterRef("track"),
-        )
+        ).exclude(flag__annotation__level=OuterRef("level"))
         return self.current().exclude(pk__in=dropped).filter(~Q(source=Annotation.Source.REVIEW) | ~Exists(set_aside))
 
     def for_training(self):

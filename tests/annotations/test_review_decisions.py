@@ -78,6 +78,15 @@ def test_keeping_a_label_sets_aside_what_the_lead_heard_instead(lead):
     assert list(Annotation.objects.for_training()) == [flag.annotation]
 
 
+def test_an_opinion_that_agrees_with_the_label_that_was_kept_counts(lead):
+    flag = FlagFactory(annotation__level=4)
+    opinion = hear(lead, flag, level=4)
+
+    decide(lead, flag, verdict="keep")
+
+    assert set(Annotation.objects.counted()) == {flag.annotation, opinion}
+
+
 def test_a_page_that_is_out_of_date_does_not_overturn_a_decision(lead):
     flag = FlagFactory()
     hear(lead, flag)
