@@ -7,7 +7,7 @@ from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRe
 
 from annotations.consensus import median_level
 from annotations.levels import levels_of
-from annotations.models import LEVELS, Annotation, AnnotatorExclusion, Decision, Flag, ReviewRules, Track
+from annotations.models import LEVELS, Annotation, AnnotatorExclusion, Decision, Flag, ReviewRules, Track, User
 from annotations.models.flags import RULED, State
 from annotations.review.outline import outline_for
 from annotations.review.precision import Precision, precision_by_reason
@@ -35,10 +35,11 @@ class Label:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A track that sounds alike. No level: its labels have been excluded since."""
+    """A track that sounds alike. No level: its labels have been excluded since, or the reviewer is to hear it first."""
 
     track: Track
     level: int | None
+    is_covered: bool
     similarity: float
 
 
@@ -51,11 +52,11 @@ class Event:
     is_standing: bool
 
 
-def evidence_for(flag: Flag) -> dict[str, Any]:
+def evidence_for(flag: Flag, *, reviewer: User) -> dict[str, Any]:
     annotation, evidence = flag.annotation, flag.evidence
     similarity = {row["track"]: row["similarity"] for row in evidence.get("neighbours", [])}
     levels = _levels([annotation.track_id, *similarity])
-    neighbours = _neighbours(similarity, levels)
+    neighbours = _neighbours(similarity, levels, reviewer)
     flags, history = _flags(annotation), _history(annotation.track_id)
     return {
         "evidence": evidence,
@@ -78,9 +79,20 @@ def _levels(tracks: list[int]) -> dict[int, int]:
     return levels_of(Annotation.objects.counted().filter(track__in=tracks), decided=decided)
 
 
-def _neighbours(similarity: dict[int, float], levels: dict[int, int]) -> list[Neighbour]:
+def _neighbours(similarity: dict[int, float], levels: dict[int, int], reviewer: User) -> list[Neighbour]:
     tracks = Track.objects.defer("peaks").prefetch_related("genres").in_bulk(similarity)
-    return [Neighbour(tracks[pk], levels.get(pk), value) for pk, value in similarity.items() if pk in tracks]
+    covered = _still_to_hear(list(similarity), reviewer)
+    return [
+        Neighbour(tracks[pk], None if pk in covered else levels.get(pk), pk in covered, value)
+        for pk, value in similarity.items()
+        if pk in tracks
+    ]
+
+
+def _still_to_hear(tracks: list[int], reviewer: User) -> set[int]:
+    """Those with a flag that waits and that the reviewer has not heard: to see their level here would lead them there."""
+    waiting = Flag.objects.with_state().exclude(state=State.RESOLVED).reviewable_by(reviewer).heard_by(reviewer)
+    return set(waiting.filter(of_track__in=tracks, is_heard=False).values_list("of_track", flat=True))
 
 
 def _flags(annotation: Annotation) -> list[Any]:

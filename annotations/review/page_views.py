@@ -86,10 +86,10 @@ def undo(request: Request, flag: Flag) -> HttpResponse:
     if decision is None:
         return _page(request, flag, problem="There is no such decision to undo; look at the history.", status=422)
     try:
-        decisions.undo(reviewer=request.user, decision=decision)
+        undone = decisions.undo(reviewer=request.user, decision=decision)
     except (decisions.OwnLabel, decisions.DecidedMeanwhile) as refusal:
         return _page(request, flag, problem=str(refusal), status=409)
-    messages.success(request, render_to_string("annotations/_undone.html", {"decision": decision}))
+    messages.success(request, render_to_string("annotations/_undone.html", {"decision": decision, "undone": undone}))
     return redirect(_address(request, "review", flag.pk))
 
 
@@ -132,7 +132,7 @@ def _page(request: Request, flag: Flag, *, problem: str = "", status: int = 200)
         "query": _query(request),
         **({} if request.htmx else _way(_filter(request), flag)),
         # Nothing of the evidence is even computed before the blind opinion: no template can leak it.
-        **(evidence_for(flag) if opinion and not is_own else {}),
+        **(evidence_for(flag, reviewer=request.user) if opinion and not is_own else {}),
     }
     return render(request, template, context, status=status)
 

@@ -157,7 +157,7 @@ def test_all_reasons_against_the_label_are_shown_the_strongest_first():
     strong = FlagFactory(annotation=weak.annotation, reason="gold missed", suspicion=6.0, evidence={"agreed": 9})
     FlagFactory()
 
-    assert [reason.flag for reason in evidence_for(weak)["reasons"]] == [strong, weak]
+    assert [reason.flag for reason in evidence_for(weak, reviewer=LeadFactory())["reasons"]] == [strong, weak]
 
 
 def test_the_label_of_each_annotator_is_shown_with_their_bias_and_whether_it_counts(as_lead, lead):
@@ -170,7 +170,7 @@ def test_the_label_of_each_annotator_is_shown_with_their_bias_and_whether_it_cou
     hear(lead, flag)
     decide(lead, flag, verdict="drop label")
 
-    labels = {label.annotation.level: label for label in evidence_for(flag)["labels"]}
+    labels = {label.annotation.level: label for label in evidence_for(flag, reviewer=lead)["labels"]}
 
     assert {level: label.left_out for level, label in labels.items()} == {2: "excluded", 6: "annotator excluded", 8: ""}
     assert {level: label.bias for level, label in labels.items()} == {2: -1.26, 6: None, 8: None}
@@ -184,7 +184,7 @@ def test_an_opinion_that_the_reviewer_did_not_follow_is_set_aside(lead):
     hear(lead, flag)
     decide(lead, flag, verdict="keep")
 
-    assert [label.left_out for label in evidence_for(flag)["labels"]] == ["", "set aside"]
+    assert [label.left_out for label in evidence_for(flag, reviewer=lead)["labels"]] == ["", "set aside"]
 
 
 def test_neighbours_show_their_level_of_today_and_can_be_heard(as_lead, lead):
@@ -195,7 +195,7 @@ def test_neighbours_show_their_level_of_today_and_can_be_heard(as_lead, lead):
     flag = FlagFactory(evidence=MODEL | {"neighbours": [*rows, {"track": 10**9, "similarity": 0.5}]})
     hear(lead, flag)
 
-    evidence = evidence_for(flag)
+    evidence = evidence_for(flag, reviewer=lead)
     html = page(as_lead, flag)
 
     assert [(row.track, row.level) for row in evidence["neighbours"]] == [
@@ -207,6 +207,20 @@ def test_neighbours_show_their_level_of_today_and_can_be_heard(as_lead, lead):
     assert f'data-audio="/tracks/{tracks[0].pk}/audio"' in html
     assert "electro" in html
     assert 'aria-label="Play Silent"' not in html
+
+
+def test_the_level_of_a_similar_track_that_is_flagged_too_stays_covered_until_the_lead_has_heard_it(as_lead, lead):
+    alike = FlagFactory(annotation__level=9)
+    flag = FlagFactory(evidence=MODEL | {"neighbours": [{"track": alike.annotation.track_id, "similarity": 0.9}]})
+    hear(lead, flag, level=5)
+
+    covered = evidence_for(flag, reviewer=lead)
+    html = page(as_lead, flag)
+    hear(lead, alike, level=9)
+
+    assert ([row.level for row in covered["neighbours"]], covered["neighbours_level"]) == ([None], None)
+    assert "it is flagged too" in html
+    assert [row.level for row in evidence_for(flag, reviewer=lead)["neighbours"]] == [9]
 
 
 def test_belief_is_held_against_the_labels_of_the_same_genre():
@@ -239,7 +253,7 @@ def test_the_outline_is_drawn_and_named_once_it_is_counted(as_lead, lead):
 def test_an_answer_is_fast_by_the_rules_that_leads_set(answered_s, is_fast):
     ReviewRules.objects.create(too_fast_s=2.0)
 
-    assert evidence_for(FlagFactory(annotation__answered_s=answered_s))["is_fast"] is is_fast
+    assert evidence_for(FlagFactory(annotation__answered_s=answered_s), reviewer=LeadFactory())["is_fast"] is is_fast
 
 
 def test_the_page_takes_the_same_number_of_queries_however_much_there_is_to_show(
@@ -267,7 +281,7 @@ def test_the_history_says_who_when_what_it_did_and_what_was_undone(as_lead, lead
     decisions.undo(reviewer=lead, decision=undone)
     decide(lead, flag, verdict="keep")
 
-    events = evidence_for(flag)["history"]
+    events = evidence_for(flag, reviewer=lead)["history"]
     html = page(as_lead, flag)
 
     assert [event.decision.verdict for event in events] == ["keep", "undo", "change"]
@@ -285,7 +299,7 @@ def test_a_decision_about_another_label_of_the_track_says_so(as_lead, lead):
     hear(lead, flag)
     decide(lead, other, verdict="change", level=8)
 
-    evidence = evidence_for(flag)
+    evidence = evidence_for(flag, reviewer=lead)
 
     assert "about the label of otto" in page(as_lead, flag)
     assert evidence["is_settled"]
@@ -360,6 +374,16 @@ def test_undoing_brings_the_label_back_to_be_decided_otherwise(as_lead, lead):
     assert "no longer changed to 8" in html
     assert "data-decision-form" in html
     assert list(Flag.objects.open()) == [flag]
+
+
+def test_undoing_unheard_what_another_lead_has_set_does_not_say_the_level(as_lead):
+    decision = DecisionFactory(verdict="change", level=8)
+
+    response = as_lead.post(f"/review/{decision.flag_id}/undo/", {"decision": decision.pk}, follow=True)
+
+    html = response.content.decode()
+    assert "no longer changed" in html
+    assert "changed to" not in html
 
 
 def test_what_does_not_hold_any_more_is_not_undone_twice(as_lead, lead):
