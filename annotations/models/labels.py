@@ -60,10 +60,12 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         having heard both, to keep the label it differs from."""
         from annotations.models.flags import Decision  # which knows annotations: a cycle at the top of the module
 
-        standing = Decision.objects.standing()
-        dropped = standing.filter(verdict=Decision.Verdict.DROP).values("flag__annotation")
-        set_aside = standing.filter(
+        dropped = Decision.objects.standing().filter(verdict=Decision.Verdict.DROP).values("flag__annotation")
+        # Where another lead has kept the label since, what this one said of it holds no less.
+        set_aside = Decision.objects.filter(
             verdict=Decision.Verdict.KEEP,
+            flag__standing__verdict=Decision.Verdict.KEEP,
+            undone_by=None,
             blind_level__isnull=False,
             decided_by=OuterRef("annotator"),
             flag__annotation__track=OuterRef("track"),

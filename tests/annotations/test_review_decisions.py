@@ -78,6 +78,21 @@ def test_keeping_a_label_sets_aside_what_the_lead_heard_instead(lead):
     assert list(Annotation.objects.for_training()) == [flag.annotation]
 
 
+def test_what_a_lead_has_set_aside_does_not_come_back_when_another_lead_keeps_the_label_too(lead):
+    flag = FlagFactory(annotation__level=2)
+    another = LeadFactory()
+    hear(lead, flag, level=7)
+    hear(another, flag, level=8)
+    decide(lead, flag, verdict="keep")
+    again = decide(another, flag, verdict="keep")
+
+    assert list(Annotation.objects.counted()) == [flag.annotation]
+
+    decisions.undo(reviewer=lead, decision=again)
+
+    assert sorted(Annotation.objects.counted().values_list("level", flat=True)) == [2, 8]
+
+
 def test_an_opinion_that_agrees_with_the_label_that_was_kept_counts(lead):
     flag = FlagFactory(annotation__level=4)
     opinion = hear(lead, flag, level=4)
