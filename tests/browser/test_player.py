@@ -239,7 +239,7 @@ def test_speed_goes_from_half_to_double_without_a_change_of_pitch_and_stays_for_
     sound_ms(page, sound_of(following))
 
     rates = page.evaluate(
-        "[...document.querySelectorAll('audio')].map((audio) => [audio.playbackRate, audio.preservesPitch])"
+        "[...document.querySelectorAll('[data-player] audio')].map((audio) => [audio.playbackRate, audio.preservesPitch])"
     )
     assert rates == [[0.75, True], [0.75, True]]
 

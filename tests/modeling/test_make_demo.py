@@ -74,7 +74,8 @@ def test_examples_and_gold_of_the_demo_are_what_its_simulated_annotators_agree_o
     chosen = Reference.objects.select_related("track", "chosen_by")
     assert {reference.use for reference in chosen} == {"example", "gold"}
     for reference in chosen:
-        levels = [annotation.level for annotation in reference.track.annotations.all()]
+        # Before two of them answered on the label page, where they were to miss some.
+        levels = reference.track.annotations.filter(source="import").values_list("level", flat=True)
         assert reference.level == median_level(levels)
         assert len(levels) > 1
         assert max(levels) - min(levels) <= make_demo.MAX_SPREAD

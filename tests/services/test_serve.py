@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.services, pytest.mark.skipif(sys.platform != "linux", 
 
 ROOT = Path(__file__).resolve().parents[2]
 # A start takes about five seconds on a quiet machine.
-READY_S = 90
+READY_S = 180
 # Longer than the graces of all stages together, for busy cores.
 END_S = 30
 
