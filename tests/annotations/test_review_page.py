@@ -179,6 +179,17 @@ def test_the_label_of_each_annotator_is_shown_with_their_bias_and_whether_it_cou
     assert "annotator excluded" in html
 
 
+def test_what_was_asked_about_is_said_to_be_back_once_the_answer_has_come(lead, as_lead):
+    flag = FlagFactory()
+    hear(lead, flag)
+    decide(lead, flag, verdict="ask another")
+    assert "back in the queue" not in page(as_lead, flag)
+
+    AnnotationFactory(track=flag.annotation.track)
+
+    assert "back in the queue" in page(as_lead, flag)
+
+
 def test_an_opinion_that_the_reviewer_did_not_follow_is_set_aside(lead):
     flag = FlagFactory(annotation__level=2)
     hear(lead, flag)
