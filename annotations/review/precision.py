@@ -36,6 +36,8 @@ def precision_by_reason() -> dict[str, Precision]:
     decided = Flag.objects.filter(
         standing__verdict__in=verdicts,
         standing__blind_level__isnull=False,
+        # Nothing stood by it any more when the lead decided.
+        is_withdrawn=False,
         # What was found afterwards the lead has not been shown.
         created_at__lte=F("standing__created_at"),
     )

@@ -457,3 +457,12 @@ def test_only_the_last_fifty_count():
         DecisionFactory()
 
     assert str(precision_by_reason()["model error"]) == "0 of the last 50 confirmed"
+
+
+def test_a_reason_that_was_withdrawn_is_no_more_right_for_what_was_decided_of_the_label_since():
+    label = FlagFactory(is_withdrawn=True, suspicion=0).annotation
+    DecisionFactory(flag=FlagFactory(annotation=label, reason="drift"), verdict="drop label")
+
+    found = precision_by_reason()
+
+    assert (found["model error"], found["drift"]) == ((0, 0), (1, 1))
