@@ -58,7 +58,8 @@ def decide_many(request: Request) -> HttpResponse:
     if left_out := +outcome.left_out:
         why_not = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
         messages.warning(request, f"{left_out.total()} left out: {why_not}.")
-    return redirect(f"{reverse('review_queue')}?{request.GET.urlencode()}")
+    query = request.GET.urlencode()
+    return redirect(reverse("review_queue") + (f"?{query}" if query else ""))
 
 
 @require_safe
