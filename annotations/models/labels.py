@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from annotations.models.base import MAX_LEVEL, MIN_LEVEL, AppendOnly
@@ -61,16 +61,21 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         from annotations.models.flags import Decision  # which knows annotations: a cycle at the top of the module
 
         dropped = Decision.objects.standing().filter(verdict=Decision.Verdict.DROP).values("flag__annotation")
-        # Where another lead has kept the label since, what this one said of it holds no less.
-        set_aside = Decision.objects.filter(
-            verdict=Decision.Verdict.KEEP,
-            flag__standing__verdict=Decision.Verdict.KEEP,
-            undone_by=None,
-            blind_level__isnull=False,
-            decided_by=OuterRef("annotator"),
-            flag__annotation__track=OuterRef("track"),
-        ).exclude(flag__annotation__level=OuterRef("level"))
-        return self.current().exclude(pk__in=dropped).filter(~Q(source=Annotation.Source.REVIEW) | ~Exists(set_aside))
+        # Where another lead has kept the label since, what this one said of it holds no less. From the decisions, which are
+        # few: asked of each opinion, Postgres looks through all that its reviewer has decided.
+        labelled, decision = "track__annotations__level", "track__annotations__flags__decisions"
+        set_aside = Annotation.objects.filter(
+            Q(level__lt=F(labelled)) | Q(level__gt=F(labelled)),
+            source=Annotation.Source.REVIEW,
+            track__annotations__flags__standing__verdict=Decision.Verdict.KEEP,
+            **{
+                f"{decision}__verdict": Decision.Verdict.KEEP,
+                f"{decision}__decided_by": F("annotator"),
+                f"{decision}__undone_by": None,
+                f"{decision}__blind_level__isnull": False,
+            },
+        )
+        return self.current().exclude(pk__in=dropped).exclude(pk__in=set_aside.values("pk"))
 
     def for_training(self):
         """What a model may learn from: counted labels of tracks, and by annotators, that no lead has excluded."""
