@@ -5,13 +5,14 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Paginator
+from django.db.models import Case, When
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from annotations.http import Request
-from annotations.models import LEVELS, Annotation
+from annotations.models import LEVELS, Annotation, Flag
 from energyapp.charts import Point, confusion_matrix, level_histogram, line_with_band, value_bar
 from energyapp.jobs import workers
 from energyapp.jobs.models import Job
@@ -74,21 +75,22 @@ def run(request: Request, pk: int) -> HttpResponse:
 def run_tracks(request: Request, pk: int) -> HttpResponse:
     """The tracks behind a cell of the confusion matrix: labelled `true`, predicted `predicted`.
 
-    Without those that whoever asks is about to label: they must not see what others or a model say.
+    Without those that whoever asks is about to label or to review: they must not see what others or a model say.
     """
     shown = get_object_or_404(TrainingRun, pk=pk)
     cell = {name: _level(request.GET.get(name)) for name in ("true", "predicted")}
     part = request.GET.get("part", "out_of_fold")
     predictions = shown.predictions.held_out().filter(part=_part_of(part)).exclude(track__lease__annotator=request.user)
-    predictions = predictions.select_related("track").defer("track__peaks")
     if cell["true"]:
         predictions = predictions.filter(true_level=cell["true"])
     if cell["predicted"]:
         predictions = predictions.filter(level=cell["predicted"])
-    page = Paginator(predictions.order_by("true_level", "track__title", "pk"), PAGE_SIZE).get_page(
-        request.GET.get("page")
-    )
-    return render(request, "modeling/run_tracks.html", {"run": shown, "page": page, "part": part, **cell})
+    to_hear = Flag.objects.still_to_hear(request.user).values("of_track")
+    predictions = predictions.alias(is_covered=Case(When(track__in=to_hear, then=True), default=False))
+    listed = predictions.filter(is_covered=False).select_related("track").defer("track__peaks")
+    page = Paginator(listed.order_by("true_level", "track__title", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"run": shown, "page": page, "part": part, "n_covered": predictions.filter(is_covered=True).count()}
+    return render(request, "modeling/run_tracks.html", context | cell)
 
 
 @require_POST

@@ -65,6 +65,11 @@ class FlagQuerySet(models.QuerySet["Flag"]):
         own = Annotation.objects.filter(annotator=user, track=OuterRef("of_track"))
         return self.annotate(is_heard=Exists(own))
 
+    def still_to_hear(self, user: User):
+        """Wanting what this reviewer hears of the track: to see its level, or a model's, would lead them there."""
+        waiting = self.with_state().exclude(state=State.RESOLVED).reviewable_by(user)
+        return waiting.heard_by(user).filter(is_heard=False)
+
     def strongest(self, **among: str):
         """Of each label's flags the one of highest suspicion; of those with this reason or source, where they are given."""
         stronger = Flag.objects.filter(

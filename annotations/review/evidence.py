@@ -81,18 +81,13 @@ def _levels(tracks: list[int]) -> dict[int, int]:
 
 def _neighbours(similarity: dict[int, float], levels: dict[int, int], reviewer: User) -> list[Neighbour]:
     tracks = Track.objects.defer("peaks").prefetch_related("genres").in_bulk(similarity)
-    covered = _still_to_hear(list(similarity), reviewer)
+    to_hear = Flag.objects.still_to_hear(reviewer).filter(of_track__in=similarity)
+    covered = set(to_hear.values_list("of_track", flat=True))
     return [
         Neighbour(tracks[pk], None if pk in covered else levels.get(pk), pk in covered, value)
         for pk, value in similarity.items()
         if pk in tracks
     ]
-
-
-def _still_to_hear(tracks: list[int], reviewer: User) -> set[int]:
-    """Those with a flag that waits and that the reviewer has not heard: to see their level here would lead them there."""
-    waiting = Flag.objects.with_state().exclude(state=State.RESOLVED).reviewable_by(reviewer).heard_by(reviewer)
-    return set(waiting.filter(of_track__in=tracks, is_heard=False).values_list("of_track", flat=True))
 
 
 def _flags(annotation: Annotation) -> list[Any]:

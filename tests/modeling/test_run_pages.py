@@ -4,7 +4,14 @@ import pytest
 
 from modeling.models import TrainingRun
 from modeling.recipe_choices import DECISION_CHOICES, DEFAULT_RECIPE, RECIPE_CHOICES
-from tests.factories import LeaseFactory, PredictionFactory, PromotionFactory, TrainingRunFactory
+from tests.factories import (
+    AnnotationFactory,
+    FlagFactory,
+    LeaseFactory,
+    PredictionFactory,
+    PromotionFactory,
+    TrainingRunFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -102,6 +109,21 @@ def test_a_cell_of_the_confusion_matrix_opens_its_tracks(as_lead):
     assert "5.2 – 8.1" in html
     assert "Elsewhere" not in html
     assert as_lead.get(url, {"true": "x", "predicted": "99", "part": "slice", "page": "y"}).status_code == 200
+
+
+def test_a_cell_leaves_out_what_its_reader_is_still_to_hear(as_lead, lead):
+    there = PredictionFactory(track__title="There", true_level=5, level=7)
+    flag = FlagFactory(annotation__track=there.track)
+    url = f"/runs/{there.run.pk}/tracks/"
+
+    html = as_lead.get(url, {"true": 5, "predicted": 7}).content.decode()
+    assert "There" not in html
+    assert "1 more is not shown" in html
+
+    AnnotationFactory(annotator=lead, track=flag.annotation.track)
+    html = as_lead.get(url, {"true": 5, "predicted": 7}).content.decode()
+    assert "There" in html
+    assert "not shown" not in html
 
 
 def test_a_run_page_shows_both_held_out_parts_and_how_it_was_made(as_lead):
