@@ -9,12 +9,15 @@ _RULE_REVIEW = ["annotations.add_reviewrules", "annotations.add_annotatorexclusi
 _RULE = ["annotations.add_labellingrules"]
 _IMPORT = ["intake.add_upload"]
 _EXPERIMENT = ["modeling.view_experiment", "modeling.add_experiment"]
-_TRAIN = ["modeling.add_trainingrun", "modeling.add_promotion"]
+_PREDICT = ["modeling.view_prediction", "scoring.add_scoring", "exports.add_export"]
+_TRAIN = ["modeling.add_trainingrun", "modeling.add_promotion", "modeling.add_retrainingrules"]
+_ADMINISTER = ["annotations.change_user", "accounts.add_invitation", "audit.view_auditentry", "webhooks.add_webhook"]
+_LEAD = _REVIEW + _GUIDE + _RULE_REVIEW + _IMPORT + _EXPERIMENT + _PREDICT
 
 ROLE_PERMISSIONS: dict[str, list[str]] = {
     ANNOTATOR: _LABEL,
-    LEAD: _LABEL + _REVIEW + _GUIDE + _RULE_REVIEW + _IMPORT + _EXPERIMENT,
-    ADMIN: _LABEL + _REVIEW + _GUIDE + _RULE_REVIEW + _RULE + _IMPORT + _EXPERIMENT + _TRAIN,
+    LEAD: _LABEL + _LEAD,
+    ADMIN: _LABEL + _LEAD + _RULE + _TRAIN + _ADMINISTER,
 }
 
 

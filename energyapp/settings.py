@@ -125,10 +125,18 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
     "energyapp.jobs",
+    "energyapp.audit",
+    "energyapp.api",
+    "energyapp.webhooks",
     "annotations",
     "annotations.intake",
+    "annotations.accounts",
     "modeling",
+    "modeling.scoring",
+    "modeling.exports",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -253,7 +261,11 @@ CELERY_TASK_ROUTES = {
     "previews.*": {"queue": "intake"},
     # Not with other upkeep: that is done by the processes that compute features, whose memory is limited.
     "upkeep.refresh_annotator_report": {"queue": "intake"},
+    "webhooks.*": {"queue": "intake"},
     "jobs.import": {"queue": "intake"},
+    "jobs.score": {"queue": "intake"},
+    "jobs.export": {"queue": "intake"},
+    "jobs.predict": {"queue": "train"},
     "jobs.train": {"queue": "train"},
     "jobs.experiment": {"queue": "train"},
 }

@@ -26,6 +26,13 @@ urlpatterns = [
     path("log-out/", auth_views.LogoutView.as_view(), name="log_out"),
     path("", include("annotations.urls")),
     path("", include("annotations.intake.urls")),
+    path("", include("annotations.accounts.urls")),
     path("", include("modeling.urls")),
+    path("", include("modeling.retraining.urls")),
+    path("", include("modeling.scoring.urls")),
+    path("", include("modeling.exports.urls")),
     path("", include("energyapp.jobs.urls")),
+    path("", include("energyapp.audit.urls")),
+    path("", include("energyapp.webhooks.urls")),
+    path("", include("energyapp.api.urls")),
 ]
