@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from energyapp.spreadsheets import as_it_was, defused
+
 # More is no title, link or row of numbers. Without limits one open quote, or a file of one line, would fill the memory.
 MAX_CELL_CHARACTERS = 10_000
 MAX_ROW_CHARACTERS = 100_000
@@ -167,7 +169,8 @@ def _what_was_found(columns: list[str]) -> str:
 
 
 def _row(line: int, text: str, columns: list[str], values: list[str]) -> Row:
-    cells = {name: value.strip() for name, value in zip(columns, values, strict=True)}
+    # Our own exports keep spreadsheets from running cells: here these are again what they were.
+    cells = {name: as_it_was(value.strip()) for name, value in zip(columns, values, strict=True)}
     for name, value in cells.items():
         if any("\ud800" <= character <= "\udfff" for character in value):
             return Row(line, text, cells, f"{name} holds bytes that are not UTF-8; save the file as UTF-8")
@@ -217,7 +220,7 @@ class RefusedRows:
         return self
 
     def add(self, row: Row, reason: str) -> None:
-        self._writer.writerow([row.line, reason, _safe(row.text.rstrip("\r\n")[:500])])
+        self._writer.writerow([row.line, reason, defused(row.text.rstrip("\r\n")[:500])])
         self.count += 1
 
     def __exit__(
@@ -226,12 +229,3 @@ class RefusedRows:
         self._file.close()
         if not self.count:
             self.path.unlink()
-
-
-def _safe(text: str) -> str:
-    """A spreadsheet runs a cell that begins with one of these as a formula.
-
-    >>> _safe("=1+1"), _safe("5,test:1")
-    ("'=1+1", '5,test:1')
-    """
-    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text

@@ -6,6 +6,7 @@ from typing import Any
 
 from annotations.models import Flag, FlagQuerySet
 from annotations.review.why import why
+from energyapp.spreadsheets import defused
 
 HEAD = [
     "uri",
@@ -43,7 +44,7 @@ def csv_lines(rows: FlagQuerySet) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield writer.writerow(HEAD)
     for flag in rows.iterator(chunk_size=BATCH_SIZE):
-        yield writer.writerow(map(_harmless, _cells(flag)))
+        yield writer.writerow(map(defused, _cells(flag)))
 
 
 def _cells(flag: Flag) -> Iterator[Any]:
@@ -70,12 +71,3 @@ def _cells(flag: Flag) -> Iterator[Any]:
         yield from (decision.level, decision.note) if heard else ("", "")
     else:
         yield from ("", "", "", "", "")
-
-
-def _harmless(cell: Any) -> Any:
-    """A spreadsheet runs a text that begins with one of these as a formula.
-
-    >>> _harmless("=1+1"), _harmless(-1.5)
-    ("'=1+1", -1.5)
-    """
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip().startswith(("=", "+", "-", "@")) else cell
