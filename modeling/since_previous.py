@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from modeling.core.estimates import mean_over_strata
+from modeling.core.comparison import paired_change
 from modeling.core.evaluation import Evaluation
 from modeling.models import Prediction, TrainingRun
 from modeling.training_data import TrainingData
@@ -48,30 +47,3 @@ def _slice_change(data: TrainingData, evaluation: Evaluation, before: Mapping[in
         artists=data.dataset.groups[rows],
     )
     return {"n": len(rows), **found}
-
-
-def paired_change(truth: ArrayLike, *, before: ArrayLike, after: ArrayLike, artists: ArrayLike) -> dict[str, float]:
-    """Macro-MAE before and after, the difference (less than 0: better), and its standard error, in levels.
-
-    The standard error is that of the paired differences, tracks of an artist erring together.
-
-    Parameters
-    ----------
-    truth, before, after : shape (n_tracks,), int
-        Levels.
-    artists : shape (n_tracks,)
-
-    Examples
-    --------
-    >>> paired_change([5, 5, 9, 9], before=[5, 7, 9, 7], after=[5, 6, 9, 7], artists=list("abcd"))
-    {'before': 1.0, 'after': 0.75, 'change': -0.25, 'se': 0.25}
-    """
-    levels = np.asarray(truth)
-    was, now = (np.abs(np.asarray(said) - levels) for said in (before, after))
-    change = mean_over_strata(now - was, levels, artists)
-    return {
-        "before": mean_over_strata(was, levels).value,
-        "after": mean_over_strata(now, levels).value,
-        "change": change.value,
-        "se": change.se,
-    }

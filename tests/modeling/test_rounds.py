@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from annotations.models import Annotation, Flag, ReviewRules, Stream, Track
 from annotations.review import decisions
+from modeling.core.comparison import paired_change
 from modeling.core.dataset import in_evaluation_slice
 from modeling.models import Prediction, TrainingRun
 from modeling.rounds import ENOUGH_TRACKS, rounds_of
-from modeling.since_previous import paired_change
 from tests.factories import AnnotationFactory, DecisionFactory, FlagFactory, TrainingRunFactory
 from tests.modeling.training_library import train
 
