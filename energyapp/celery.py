@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import heartbeat_sent
+from celery.signals import heartbeat_sent, task_postrun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "energyapp.settings")
 
@@ -18,3 +18,11 @@ def record_that_this_worker_is_alive(sender, **kwargs):
     from energyapp.jobs import workers
 
     workers.beat(name=sender.eventer.hostname, queues=list(app.amqp.queues.consume_from))
+
+
+@task_postrun.connect
+def forget_the_job_in_logs(**kwargs):
+    """Not at the end of the claim: the worker's own line about a failure comes after it."""
+    from energyapp import logs
+
+    logs.job_id.set(None)

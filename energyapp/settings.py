@@ -7,6 +7,7 @@ start without what it needs (see deploy/.env.example).
 import os
 import secrets
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 from urllib.parse import quote
 
@@ -88,8 +89,8 @@ if PRODUCTION:
         required("ALLOWED_HOSTS")
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = env_flag("HTTPS_REDIRECT", "1")
-    # The load balancer's health check speaks plain http.
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+    # The load balancer's health check and the scraper speak plain http.
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = int(env("HSTS_SECONDS", "31536000"))
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -139,6 +140,9 @@ INSTALLED_APPS = [
     "modeling.exports",
 ]
 MIDDLEWARE = [
+    # Outermost: what the others answer is counted and logged too.
+    "energyapp.logs.log_requests",
+    "energyapp.metrics.measure_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -297,12 +301,32 @@ PREVIEW_TEST_RULES: dict[str, Any] = {}
 SPOTIFY_CLIENT_ID = env("SPOTIFY_CLIENT_ID")
 SPOTIFY_CLIENT_SECRET = env("SPOTIFY_CLIENT_SECRET")
 
+# ---- Operation (see docs/administration.md)
+
+# Who scrapes /metrics sends it; without one there is no such page, and nothing is counted.
+METRICS_TOKEN = env("METRICS_TOKEN")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
+    raise ImproperlyConfigured("ENERGYAPP_METRICS_TOKEN is too short; draw 20 or more random characters")
+# Where the web server's processes put their counts together.
+METRICS_DIR = Path(env("METRICS", str(Path(gettempdir()) / "energyapp-metrics" if PRODUCTION else VAR_DIR / "metrics")))
+
+if (LOG_FORMAT := env("LOG_FORMAT", "json" if PRODUCTION else "plain")) not in {"plain", "json"}:
+    raise ImproperlyConfigured(f"ENERGYAPP_LOG_FORMAT is {LOG_FORMAT!r}; expected 'plain' or 'json'")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"context": {"()": "energyapp.logs.Context"}},
+    "formatters": {
+        "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {"()": "energyapp.logs.Json"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["context"]}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
-    # A page that somebody may not open is an answer, not a fault: no traceback.
-    "loggers": {"axes": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+    "loggers": {
+        "axes": {"level": "WARNING"},
+        # A page that somebody may not open is an answer, not a fault: no traceback.
+        "django.request": {"level": "ERROR"},
+        # A line for each request is for machines; at somebody's desk it would bury the rest.
+        "energyapp.access": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
+    },
 }

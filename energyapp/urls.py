@@ -5,10 +5,7 @@ from django.urls import include, path
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
-
-@login_not_required
-def healthz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok", content_type="text/plain")
+from energyapp import health, metrics
 
 
 @login_not_required
@@ -20,7 +17,9 @@ def token(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("healthz", healthz, name="healthz"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("token/", token, name="token"),
     path("log-in/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="log_in"),
     path("log-out/", auth_views.LogoutView.as_view(), name="log_out"),
