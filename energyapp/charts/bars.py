@@ -1,4 +1,6 @@
-"""Small horizontal bars that stand in a table cell beside their number."""
+"""Small bars that stand in a table cell beside their number, or in a row of their own."""
+
+from collections.abc import Sequence
 
 from django.utils.safestring import SafeString
 
@@ -6,6 +8,7 @@ from energyapp.charts.scale import require_finite
 from energyapp.charts.svg import tag
 
 THICKNESS = 6.0
+SPARK_WIDTH, SPARK_HEIGHT = 240.0, 26.0
 
 
 def share_bar(share: float, *, label: str = "") -> SafeString:
@@ -35,6 +38,41 @@ def value_bar(value: float, *, maximum: float, label: str = "") -> SafeString:
     if value < 0 or maximum <= 0:
         raise ValueError(f"need value >= 0 and maximum > 0, found {value=}, {maximum=}")
     return _meter(min(1.0, value / maximum), width=150, label=label)
+
+
+def spark_bars(values: Sequence[float], *, maximum: float, label: str) -> SafeString:
+    """A bar for each value, side by side and small: one of several rows that share a maximum.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite or negative, or the maximum is zero.
+    """
+    require_finite([*values, maximum], "values and maximum")
+    if min(values, default=0) < 0 or maximum <= 0:
+        raise ValueError(f"need values >= 0 and maximum > 0, found {min(values)} and {maximum}")
+    step = SPARK_WIDTH / max(len(values), 1)
+    bars = (
+        tag(
+            "rect",
+            class_="meter-value",
+            x=i * step,
+            y=SPARK_HEIGHT * (1 - value / maximum),
+            width=max(step - 1, 1.0),
+            height=SPARK_HEIGHT * value / maximum,
+        )
+        for i, value in enumerate(values)
+        if value
+    )
+    return tag(
+        "svg",
+        tag("line", class_="axis", x1=0, x2=SPARK_WIDTH, y1=SPARK_HEIGHT, y2=SPARK_HEIGHT),
+        *bars,
+        class_="spark",
+        viewBox=f"0 0 {SPARK_WIDTH:g} {SPARK_HEIGHT:g}",
+        role="img",
+        aria_label=label,
+    )
 
 
 def _meter(share: float, *, width: float, label: str) -> SafeString:

@@ -14,6 +14,7 @@ LEFT, RIGHT, TOP, BOTTOM = 44.0, 12.0, 14.0, 36.0
 # Of the text on phones, where it is largest (charts.css): labels are thinned so that they do not touch even there.
 LETTER_WIDTH = 9.5
 LABEL_GAP = 10.0
+NOTE = 19.0  # height of a second line of labels
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Point:
     low: float | None = None
     high: float | None = None
     href: str | None = None
+    note: str = ""  # under its label
 
 
 def line_with_band(
@@ -75,7 +77,7 @@ def line_with_band(
         *_x_labels(points, xs),
         _callout(points[-1], xs, y),
         width=WIDTH,
-        height=HEIGHT,
+        height=HEIGHT + (NOTE if any(point.note for point in points) else 0),
         label=f"{label}: from {points[0].value:.2f} to {points[-1].value:.2f}",
         class_="line wide",
         has_links=any(point.href for point in points),
@@ -174,10 +176,14 @@ def _title(point: Point) -> str:
 
 def _x_labels(points: Sequence[Point], xs: Sequence[float]) -> list[SafeString]:
     """Every n-th label counted from the newest, which is the one people look for."""
-    needed = max(len(point.label) for point in points) * LETTER_WIDTH + LABEL_GAP
+    needed = max(len(written) for p in points for written in (p.label, p.note)) * LETTER_WIDTH + LABEL_GAP
     every = math.ceil(needed / (xs[1] - xs[0])) if len(xs) > 1 else 1
     last = len(points) - 1
-    return [text(p.label, x=xs[i], y=HEIGHT - 8) for i, p in enumerate(points) if (last - i) % every == 0]
+    shown = [(x, p) for i, (x, p) in enumerate(zip(xs, points, strict=True)) if (last - i) % every == 0]
+    return [
+        *(text(p.label, x=x, y=HEIGHT - 8) for x, p in shown),
+        *(text(p.note, x=x, y=HEIGHT - 8 + NOTE, class_="") for x, p in shown if p.note),
+    ]
 
 
 def _callout(point: Point, xs: Sequence[float], y: Axis) -> SafeString:
