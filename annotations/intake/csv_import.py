@@ -7,7 +7,7 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from annotations.intake.csv_rows import RefusedRows, Row, RowRefused, read_rows
 from annotations.intake.models import PreviewFetch
 from annotations.models import LEVELS, MAX_LEVEL, MIN_LEVEL, Annotation, Genre, Track, User
 
+REQUIRED = ("track_uri",)
 BATCH_SIZE = 500
 MAX_AUDIO_BYTES = 50 * 2**20  # the decoder's limit too: modeling.core.decoding
 MAX_STORE_TRIES = 3
@@ -29,7 +30,7 @@ _COMPLETED = [
     *("features_attempts", "features_queued_at"),
 ]
 # Audio never changes: a better file or link replaces only what could not be had or used.
-_WANTING_AUDIO = {
+WANTING_AUDIO = {
     *(Track.AudioState.NONE, Track.AudioState.NOT_FETCHED),
     *(Track.AudioState.UNREACHABLE, Track.AudioState.BAD),
 }
@@ -77,8 +78,8 @@ class TrackRow:
     uri: str
     preview: str
     audio: Path | None
-    annotator_id: str
-    level: int | None  # None: the row only names a track
+    annotator_id: str = ""
+    level: int | None = None  # None: the row only names a track
     title: str = ""
     artist: str = ""
     genres: tuple[str, ...] = field(default=())
@@ -116,9 +117,9 @@ def import_tracks(
     FileRefused
         Nothing of the file can be read; nothing is stored.
     """
-    find_audio = find_audio or partial(_find_in_folder, audio_dir and audio_dir.resolve())
+    find_audio = find_audio or partial(find_in_folder, audio_dir and audio_dir.resolve())
     store = partial(_store_once, on_stored=on_stored, is_synthetic=is_synthetic)
-    checked = _checked_rows(read_rows(path, required=("track_uri",)), find_audio, refused)
+    checked = _checked_rows(read_rows(path, required=REQUIRED), find_audio, refused)
     counts = ImportCounts()
     while batch := list(islice(checked, BATCH_SIZE)):
         counts.add(_store(batch, store))
@@ -170,21 +171,29 @@ class _LabelsOfFile:
 
 
 def _check(row: Row, find_audio: FindAudio) -> TrackRow:
+    track = check_track(row, find_audio)  # first: a row refused for its label has named its file all the same
+    level = _level(row.cells.get("energy", ""), row.cells.get("annotator_id", ""))
+    return replace(track, annotator_id=_short(row, "annotator_id", 100), level=level)
+
+
+def check_track(row: Row, find_audio: FindAudio) -> TrackRow:
+    """What a row says of its track. A level is left alone.
+
+    Raises
+    ------
+    RowRefused
+    """
     if row.problem:
         raise RowRefused(row.problem)
-    cell = row.cells.get
     preview = _short(row, "track_preview_url", 2000)
-    audio = _audio_path(preview, find_audio)  # first: a row refused for its label has named its file all the same
     return TrackRow(
         row=row,
+        audio=_audio_path(preview, find_audio),
         uri=_short(row, "track_uri", 255, required=True),
         preview=preview,
-        audio=audio,
-        annotator_id=_short(row, "annotator_id", 100),
-        level=_level(cell("energy", ""), cell("annotator_id", "")),
         title=_short(row, "title", 300),
         artist=_short(row, "artist", 300),
-        genres=tuple(name.strip().lower()[:100] for name in cell("genres", "").split(",") if name.strip()),
+        genres=tuple(name.strip().lower()[:100] for name in row.cells.get("genres", "").split(",") if name.strip()),
     )
 
 
@@ -218,7 +227,7 @@ def _audio_path(preview: str, find_audio: FindAudio) -> Path | None:
     return find_audio(preview)
 
 
-def _find_in_folder(folder: Path | None, preview: str) -> Path:
+def find_in_folder(folder: Path | None, preview: str) -> Path:
     if folder is None:
         raise RowRefused(f"track_preview_url names the file {preview[:80]!r}; say where it lies with --audio-dir")
     try:
@@ -241,6 +250,11 @@ def _find_in_folder(folder: Path | None, preview: str) -> Path:
 # ---- Storing
 
 
+def store_tracks(batch: list[TrackRow], *, on_stored: Callable[[ImportCounts], None]) -> ImportCounts:
+    """Store what is new in some rows, whole or not at all. `on_stored` as in `import_tracks`."""
+    return _store(batch, partial(_store_once, on_stored=on_stored, is_synthetic=False))
+
+
 def _store(batch: list[TrackRow], store: Callable[[list[TrackRow], StoredAudio], ImportCounts]) -> ImportCounts:
     # Before the transaction: copying takes its time, and on SQLite nobody could label meanwhile.
     stored = _store_new_audio(batch)
@@ -255,7 +269,7 @@ def _store(batch: list[TrackRow], store: Callable[[list[TrackRow], StoredAudio],
 def _store_new_audio(batch: list[TrackRow]) -> StoredAudio:
     """Copy the files of tracks that have no audio yet."""
     of_batch = Track.objects.filter(uri__in={row.uri for row in batch})
-    have_audio = set(of_batch.exclude(audio_state__in=_WANTING_AUDIO).values_list("uri", flat=True))
+    have_audio = set(of_batch.exclude(audio_state__in=WANTING_AUDIO).values_list("uri", flat=True))
     wanted = {row.audio for row in batch if row.audio and row.uri not in have_audio}
     return {path: store_audio(path) for path in sorted(wanted)}
 
@@ -322,7 +336,7 @@ def _complete(track: Track, row: TrackRow, stored: StoredAudio) -> bool:
         if not getattr(track, name) and (value := getattr(row, name)):
             setattr(track, name, value)
             changed = True
-    if track.audio_state not in _WANTING_AUDIO:
+    if track.audio_state not in WANTING_AUDIO:
         return changed
     # Not stored: the track has come to want audio only since the files of the batch were copied.
     file = row.audio and stored.get(row.audio)
