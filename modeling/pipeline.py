@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from modeling.core.dataset import evaluation_slice
 from modeling.core.evaluation import (
     CannotLearn,
     Evaluation,
-    Predictions,
+    by_annotator,
     cross_validate,
     held_out_metrics,
     predictions_of,
@@ -34,12 +34,16 @@ from modeling.core.importance import PermutationImportance
 from modeling.core.metrics import by_group
 from modeling.core.recipes import RECIPES, Recipe
 from modeling.core.versions import library_versions
-from modeling.models import Prediction, Promotion, TrainingRun
+from modeling.models import Prediction, TrainingRun
+from modeling.retraining.champion import Comparison
+from modeling.retraining.changes import newest_ids
+from modeling.retraining.comparison import compare
+from modeling.retraining.predictions import final_predictions, rows_of, store
+from modeling.retraining.promotion import promote_by_itself
 from modeling.since_previous import since_previous
 from modeling.suspects import find_suspects
 from modeling.training_data import TrainingData, read_training_data
 
-BULK_SIZE = 2_000
 # Share of a training that cross-validation takes, for the progress bar.
 CROSS_VALIDATION_SHARE = 0.8
 # A training fits its recipe seven times: without each of five folds, without the slice, and on all.
@@ -71,6 +75,8 @@ def train(job_id: int) -> None:
 
 def _train(run: TrainingRun, claim: Claim) -> None:
     claim.report(0, "Reading labels and features")
+    # Before the labels: what comes in between is one round late, and never missed.
+    looked_at = newest_ids()
     data = read_training_data(RECIPES[run.recipe].feature_sets)
     make_recipe = _recipe_factory(run, n_tracks=len(data.track_ids))
     evaluation, importance = _evaluate(run, claim, make_recipe, data)
@@ -80,8 +86,7 @@ def _train(run: TrainingRun, claim: Claim) -> None:
     )
     metrics = _metrics(data, evaluation) | {
         "n_left_out": data.n_left_out,
-        "newest_decision": data.newest_decision,
-        "newest_annotation": data.newest_annotation,
+        **looked_at,
         "notes": [*data.notes, *model.notes],
         "details": getattr(model, "details", {}),
         "importance": importance,
@@ -95,6 +100,7 @@ def _train(run: TrainingRun, claim: Claim) -> None:
         digest = _write_artifact(run, artifact, model, data, metrics, dataset_digest)
         claim.report(0.9, "Predicting every track")
         final = predictions_of(model, data.features.values)
+        champion = compare(data, evaluation, TrainingRun.objects.live())
         claim.report(0.95, "Looking for labels that look wrong")
         suspects = find_suspects(data, evaluation, ReviewRules.objects.current(), seed=run.seed)
 
@@ -108,11 +114,11 @@ def _train(run: TrainingRun, claim: Claim) -> None:
                 artifact_digest=digest,
                 n_tracks=len(data.dataset.y),
                 n_annotations=len(data.annotations),
-                metrics=metrics | {"since_previous": since_previous(data, evaluation), "flags": flags},
+                metrics=metrics
+                | {"since_previous": since_previous(data, evaluation), "flags": flags, "champion": champion},
             )
-            _store(chain(_held_out(run, data, evaluation), _final(run, data, final)))
-            if not Promotion.objects.exists():
-                Promotion.objects.create(run=run, promoted_by=None)
+            store(chain(_held_out(run, data, evaluation), final_predictions(run, data.features.track_ids, final)))
+            promote_by_itself(run, Comparison(**champion) if champion else None)
             claim.succeed(f"macro-MAE {metrics['out_of_fold']['macro_mae']:.2f}; {flags['open']} labels to review")
         unless_it_succeeds.pop_all()
 
@@ -161,7 +167,11 @@ def _part_metrics(data: TrainingData, evaluation: Evaluation, rows: np.ndarray) 
     truth, found = data.true_level[rows], evaluation.predictions.take(rows)
     genres = [data.genres[row] for row in np.flatnonzero(rows)]
     by_genre = [asdict(genre) for genre in by_group(truth, found.level, genres)]
-    return held_out_metrics(truth, found, groups=data.dataset.groups[rows]) | {"by_genre": by_genre}
+    groups, labels = data.dataset.groups[rows], data.labels_by_person.of_tracks(np.flatnonzero(rows))
+    return held_out_metrics(truth, found, groups=groups) | {
+        "by_genre": by_genre,
+        "by_annotator": by_annotator(labels, found.level, groups=groups),
+    }
 
 
 def _write_artifact(
@@ -194,34 +204,13 @@ def _raise(run: TrainingRun, suspects: list[Accusation]) -> dict[str, Any]:
     }
 
 
-def _store(predictions: Iterator[Prediction]) -> None:
-    """A batch at a time: tens of thousands of rows need not be objects all at once."""
-    while batch := list(islice(predictions, BULK_SIZE)):
-        Prediction.objects.bulk_create(batch)
-
-
 def _held_out(run: TrainingRun, data: TrainingData, evaluation: Evaluation) -> Iterator[Prediction]:
     """Of the labelled tracks, by models that had not seen the label."""
     parts = np.where(evaluation.in_slice, Prediction.Part.SLICE, Prediction.Part.OUT_OF_FOLD)
-    rows = _rows(run, data.track_ids, evaluation.predictions)
+    rows = rows_of(run, data.track_ids, evaluation.predictions)
     for row, part, truth in zip(rows, parts.tolist(), data.true_level.tolist(), strict=True):
         row.part, row.true_level = part, truth
         yield row
-
-
-def _final(run: TrainingRun, data: TrainingData, found: Predictions) -> Iterator[Prediction]:
-    """Of every track that has the features, by the model of all labels."""
-    for row in _rows(run, data.features.track_ids, found):
-        row.part = Prediction.Part.FINAL
-        yield row
-
-
-def _rows(run: TrainingRun, track_ids: list[int], found: Predictions) -> Iterator[Prediction]:
-    columns = zip(track_ids, found.score, found.level, found.lower, found.upper, strict=True)
-    for track_id, score, level, lower, upper in columns:
-        yield Prediction(
-            run=run, track_id=track_id, score=float(score), level=int(level), lower=float(lower), upper=float(upper)
-        )
 
 
 def code_version() -> str:

@@ -11,7 +11,7 @@ from modeling.core import metrics
 from modeling.core.annotations import Annotations
 from modeling.core.dataset import Dataset, evaluation_slice, grouped_stratified_folds
 from modeling.core.decisions import round_to_level
-from modeling.core.estimates import resampled_means
+from modeling.core.estimates import Estimate, mean, resampled_means
 from modeling.core.intervals import coverage
 from modeling.core.metrics import Floats, Levels
 from modeling.core.recipes import RECIPES, Recipe
@@ -231,6 +231,45 @@ def held_out_metrics(y: ArrayLike, found: Predictions, *, groups: ArrayLike | No
         for row in metrics_of_all["by_level"]
     ]
     return metrics_of_all
+
+
+def by_annotator(labels: Annotations, level: ArrayLike, *, groups: ArrayLike) -> list[dict[str, Any]]:
+    """How far predictions are from what each person said of the same tracks, most labels first; ready for JSON.
+
+    Parameters
+    ----------
+    labels : Annotations
+        Of the tracks that were predicted, numbered as these.
+    level, groups : shape (n_tracks,)
+        Predicted levels, and artists, whose tracks err together.
+
+    Returns
+    -------
+    list of dict
+        `annotator`; `n` labels; `mae` in levels and its standard error `mae_se`; `bias`, predicted less said, and `bias_se`.
+        Standard errors are None of one label.
+
+    Examples
+    --------
+    >>> by_annotator(Annotations([0, 1], ["ann", "ann"], [3, 5]), [4, 8], groups=["a", "b"])
+    [{'annotator': 'ann', 'n': 2, 'mae': 2.0, 'mae_se': 1.0, 'bias': 2.0, 'bias_se': 1.0}]
+    """
+    off = np.asarray(level)[labels.track] - labels.level
+    artist = np.asarray(groups)[labels.track]
+    people, person, n = np.unique(labels.annotator, return_inverse=True, return_counts=True)
+    rows = np.split(np.argsort(person, kind="stable"), np.cumsum(n)[:-1])
+    found = [
+        {"annotator": str(name), "n": len(own)}
+        | _figure("mae", mean(np.abs(off[own]), artist[own]))
+        | _figure("bias", mean(off[own], artist[own]))
+        for name, own in zip(people, rows, strict=True)
+        if len(own)
+    ]
+    return sorted(found, key=lambda row: (-row["n"], row["annotator"]))
+
+
+def _figure(name: str, found: Estimate) -> dict[str, float | None]:
+    return {name: found.value, f"{name}_se": found.se if np.isfinite(found.se) else None}
 
 
 def _interval_metrics(truth: Levels, found: Predictions) -> dict[str, float]:
