@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import ssl
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 from urllib.parse import urljoin
 
 from urllib3 import BaseHTTPResponse, HTTPSConnectionPool, Timeout
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, SSLError, TimeoutError
-from urllib3.util.ssl_match_hostname import CertificateError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError
 
+from energyapp.downloads.connections import PunctualSocket, ends_within, faults, left_s
 from energyapp.downloads.faults import LastingFault, PassingFault, fault_of
 from energyapp.downloads.links import Link, Resolve, Rules, addresses_of, look_up, parse_link
 from energyapp.downloads.parts import Part, Version
@@ -29,24 +25,6 @@ MAX_POOLS = 16
 _REDIRECTS = {301, 302, 303, 307, 308}
 _NOTHING = Version()
 
-# When the download that this thread is at must have ended, by the monotonic clock.
-_ends_at: ContextVar[float] = ContextVar("_ends_at", default=math.inf)
-
-
-def _left_s() -> float:
-    left = _ends_at.get() - time.monotonic()
-    if left <= 0:
-        raise PassingFault("The server was too slow: the file did not come to its end in the time allowed")
-    return left
-
-
-class _PunctualSocket(ssl.SSLSocket):
-    """Ends with its download. A timeout alone starts again with each byte: a server that drips would hold us for ever."""
-
-    def read(self, len: int = 1024, buffer: Any = None) -> Any:
-        self.settimeout(min(_left_s(), self.gettimeout() or math.inf))
-        return super().read(len, buffer)
-
 
 class Downloader:
     """Fetches files, from several threads if wanted; keeps connections to use them again until it is closed (`with`)."""
@@ -54,7 +32,7 @@ class Downloader:
     def __init__(self, rules: Rules, *, resolve: Resolve = look_up, n_connections: int = 4) -> None:
         self._rules, self._resolve, self._n_connections = rules, resolve, n_connections
         self._tls = ssl.create_default_context(cafile=rules.ca_file)
-        self._tls.sslsocket_class = _PunctualSocket
+        self._tls.sslsocket_class = PunctualSocket
         self._lock = threading.Lock()
         self._pools: dict[tuple[str, int, str], HTTPSConnectionPool] = {}
         self._addresses: dict[str, list[str]] = {}
@@ -87,12 +65,8 @@ class Downloader:
         ------
         PassingFault, LastingFault
         """
-        token = _ends_at.set(time.monotonic() + self._rules.total_s)
-        try:
-            with Part(path, url) as part:
-                return self._fetch(parse_link(url, self._rules), part, known)
-        finally:
-            _ends_at.reset(token)
+        with ends_within(self._rules.total_s), Part(path, url) as part:
+            return self._fetch(parse_link(url, self._rules), part, known)
 
     def _fetch(self, link: Link, part: Part, known: Version) -> bool:
         for _ in range(1 + MAX_REDIRECTS):
@@ -141,7 +115,7 @@ class Downloader:
 
     @contextmanager
     def _ask(self, link: Link, headers: Mapping[str, str]) -> Iterator[BaseHTTPResponse]:
-        with _faults(link.host):
+        with faults(link.host):
             response = self._ask_any(link, {**headers, "Host": link.server.removesuffix(":443")})
         try:
             yield response
@@ -167,13 +141,13 @@ class Downloader:
             return self._send(pool, link.target, headers)
 
     def _send(self, pool: HTTPSConnectionPool, target: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
-        left_s = _left_s()
+        remaining_s = left_s()
         return pool.urlopen(
             "GET",
             target,
             # Unpacked, a small file can be of any size.
             headers={"User-Agent": "energyapp", "Accept-Encoding": "identity", **headers},
-            timeout=Timeout(connect=min(self._rules.connect_s, left_s), read=min(self._rules.read_s, left_s)),
+            timeout=Timeout(connect=min(self._rules.connect_s, remaining_s), read=min(self._rules.read_s, remaining_s)),
             retries=False,
             redirect=False,
             preload_content=False,
@@ -199,7 +173,7 @@ class Downloader:
     def _addresses_of(self, link: Link) -> list[str]:
         """Looked up once: what was checked stays what is connected to."""
         if link.host not in self._addresses:
-            timeout_s = min(self._rules.connect_s, _left_s())
+            timeout_s = min(self._rules.connect_s, left_s())
             found = addresses_of(link, self._rules, resolve=self._resolve, timeout_s=timeout_s)
             with self._lock:
                 self._addresses.setdefault(link.host, found)
@@ -218,7 +192,7 @@ def _refuse_what_is_no_file(response: BaseHTTPResponse) -> None:
 
 def _read(response: BaseHTTPResponse) -> bytes:
     """What has arrived: waiting for a certain number of bytes, a slow server's deadline would be missed."""
-    with _faults("The server"):
+    with faults("The server"):
         return response.read1(CHUNK_BYTES)
 
 
@@ -231,19 +205,3 @@ def _let_go(response: BaseHTTPResponse) -> None:
         pass  # only the rest of an answer that has done its work
     finally:
         response.close()
-
-
-@contextmanager
-def _faults(server: str) -> Iterator[None]:
-    """urllib3's errors as ours. That of a certificate lasts; what the network does passes."""
-    try:
-        yield
-    except SSLError as problem:
-        if isinstance(problem.args[0], (ssl.SSLCertVerificationError, CertificateError)):
-            raise LastingFault(f"The certificate of {server} is not valid for it, so it may be another's") from None
-        raise PassingFault(f"{server} failed to make a secure connection") from None
-    except TimeoutError:
-        _left_s()  # raises where it was the deadline
-        raise PassingFault(f"{server} was silent for too long") from None
-    except HTTPError:
-        raise PassingFault(f"{server} broke off the connection") from None
