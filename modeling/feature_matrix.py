@@ -104,7 +104,9 @@ def filled(ids: list[int], columns_of_set: dict[str, tuple[int, int]], *, n_colu
     """Row by row from the database: a list of vectors first would take the memory twice. NaN where there is none."""
     X = np.full((len(ids), n_columns), np.nan, np.float32)
     row_of_track = {track_id: row for row, track_id in enumerate(ids)}
-    stored = _stored(columns_of_set).values_list("feature_set", "track_id", "values")
+    # Those between, as whoever asks for a chunk of the tracks asks for neighbours.
+    between = _stored(columns_of_set).filter(track__gte=min(ids, default=0), track__lte=max(ids, default=0))
+    stored = between.values_list("feature_set", "track_id", "values")
     for key, track_id, values in stored.iterator(CHUNK_ROWS):
         if (row := row_of_track.get(track_id)) is None:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q, Subquery
 from django.utils import timezone
@@ -51,6 +52,11 @@ class TrainingRun(models.Model):
     recipe = models.CharField(max_length=40)
     options = models.JSONField(default=dict, blank=True, help_text="Of its recipe, by name.")
     seed = models.PositiveIntegerField(default=0)
+    reason = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Why it was asked for, where nobody asked: by the schedule, after 50 labels.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
     # What training found; all of it is written in the one transaction that ends the job.
     feature_sets = models.JSONField(default=list, blank=True)
@@ -82,6 +88,17 @@ class TrainingRun(models.Model):
         if self.metrics is None:
             raise ValueError(f"{self} has no results: its job is {self.job.status}")
         return self.metrics
+
+    @property
+    def looked_at(self) -> dict[str, Any]:
+        """Ids of the newest label, decision and so on that it has seen; of one without results, that there were when it
+        was asked for."""
+        return self.metrics or self.job.arguments
+
+    def unseen(self, boundary: str) -> Q:
+        """What came after: `newest_decision` of decisions, and so on. By id; for runs of earlier versions by time."""
+        seen = self.looked_at.get(boundary)
+        return Q(created_at__gte=self.created_at) if seen is None else Q(pk__gt=seen)
 
     @property
     def is_live(self) -> bool:
@@ -181,9 +198,67 @@ class Promotion(AppendOnly):
 
     run = models.ForeignKey(TrainingRun, models.PROTECT, related_name="promotions")
     promoted_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, help_text="Nobody: the first model is promoted by itself."
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, help_text="Nobody: it was promoted by itself."
     )
+    why = models.CharField(max_length=300, blank=True, help_text="Of one that was promoted by itself, in a sentence.")
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
         return f"{self.run} promoted"
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.promoted_by_id is None
+
+
+class RetrainingRulesManager(models.Manager["RetrainingRules"]):
+    def current(self) -> RetrainingRules:
+        """The newest; before an admin has set any, the defaults: nothing happens by itself."""
+        return self.order_by("-pk").first() or RetrainingRules()
+
+
+class RetrainingRules(AppendOnly):
+    """When a training is asked for by itself, and whether its model may be put to use by itself. Append-only: the newest holds."""
+
+    class Schedule(models.TextChoices):
+        OFF = "off", "Not by the clock"
+        DAILY = "daily", "Every day"
+        WEEKLY = "weekly", "Every week"
+
+    class Weekday(models.IntegerChoices):
+        MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = range(7)
+
+    schedule = models.CharField(max_length=6, choices=Schedule, default=Schedule.OFF)
+    weekday = models.PositiveSmallIntegerField(choices=Weekday, default=Weekday.MONDAY)
+    hour = models.PositiveSmallIntegerField(
+        default=3,
+        validators=[MaxValueValidator(23)],
+        help_text="Of the day, 0 to 23, in the installation's time zone.",
+    )
+    after_labels = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    after_decisions = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    promotes_by_itself = models.BooleanField(
+        default=False, help_text="A new model that is better than the one in use, chance allowed for, replaces it."
+    )
+    changed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = RetrainingRulesManager()
+
+    class Meta:
+        verbose_name_plural = "retraining rules"
+        constraints = [
+            models.CheckConstraint(
+                name="retraining_rules_schedule_known", condition=Q(schedule__in=["off", "daily", "weekly"])
+            ),
+            models.CheckConstraint(name="retraining_rules_hour_of_a_day", condition=Q(hour__lte=23)),
+            models.CheckConstraint(name="retraining_rules_weekday_known", condition=Q(weekday__lte=6)),
+            models.CheckConstraint(
+                name="retraining_rules_counts_positive",
+                condition=(Q(after_labels__isnull=True) | Q(after_labels__gte=1))
+                & (Q(after_decisions__isnull=True) | Q(after_decisions__gte=1)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"retraining rules of {self.created_at:%d %b %Y %H:%M}"

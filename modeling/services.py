@@ -12,33 +12,43 @@ from energyapp.jobs.models import Job
 from modeling.core.feature_sets import FEATURE_SETS
 from modeling.core.lab.catalogue import EXPERIMENTS
 from modeling.core.lab.experiment import Experiment as Question
-from modeling.models import Experiment, Promotion, TrainingRun
+from modeling.models import Experiment, TrainingRun
 from modeling.recipe_choices import DEFAULT_DECISION, DEFAULT_RECIPE
+from modeling.retraining.changes import newest_ids
+from modeling.retraining.promotion import ChangedMeanwhile, NotPromotable, promote
 
-
-class NotPromotable(Exception):
-    """The run has no model that could be put to use."""
+__all__ = [
+    "ChangedMeanwhile",
+    "NotPromotable",
+    "note_experiment",
+    "promote",
+    "question",
+    "request_experiment",
+    "request_training",
+]
 
 
 @transaction.atomic
 def request_training(
-    *, requested_by: User, recipe: str = DEFAULT_RECIPE, decision: str = DEFAULT_DECISION, seed: int = 0
+    *,
+    requested_by: User | None,
+    recipe: str = DEFAULT_RECIPE,
+    decision: str = DEFAULT_DECISION,
+    seed: int = 0,
+    reason: str = "",
 ) -> Job:
-    """The training that is under way, or a new one: asked for twice is one."""
-    job, is_new = jobs.request(kind="train", requested_by=requested_by)
+    """The training that is under way, or a new one: asked for twice is one. Where nobody asks, the reason says why."""
+    job, is_new = jobs.request(kind="train", requested_by=requested_by, arguments=newest_ids())
     if is_new:
         TrainingRun.objects.create(
-            job=job, requested_by=requested_by, recipe=recipe, options={"decision": decision}, seed=seed
+            job=job,
+            requested_by=requested_by,
+            recipe=recipe,
+            options={"decision": decision},
+            seed=seed,
+            reason=reason,
         )
     return job
-
-
-@transaction.atomic
-def promote(*, run: TrainingRun, promoted_by: User | None) -> Promotion:
-    """Put a run's model to use. Going back to an older one is the same thing."""
-    if run.job.status != Job.Status.SUCCEEDED:
-        raise NotPromotable(f"{run} has {run.job.status}; only a run that succeeded has a model")
-    return Promotion.objects.create(run=run, promoted_by=promoted_by)
 
 
 # ---- Experiments

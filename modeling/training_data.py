@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from django.db.models import Max, Model, Q
+from django.db.models import Q
 from numpy.typing import NDArray
 
 from annotations import consensus
@@ -78,8 +78,6 @@ class TrainingData:
         Of every track that has them, labelled or not; the dataset's rows are its first, and the same memory.
     notes
         What is odd about these data, in sentences.
-    newest_decision, newest_annotation
-        Ids of the last of each that was there when labels were read; 0 before the first.
     """
 
     dataset: Dataset
@@ -92,8 +90,6 @@ class TrainingData:
     n_left_out: int
     features: FeatureMatrix
     notes: tuple[str, ...]
-    newest_decision: int
-    newest_annotation: int
 
     @property
     def feature_set_keys(self) -> tuple[str, ...]:
@@ -137,8 +133,6 @@ def read_training_data(set_names: Collection[str] = ()) -> TrainingData:
     UnusableFeatures
         The stored vectors are damaged, or the same for all.
     """
-    # Before the labels: what comes in between is one round late, and never missed.
-    newest = {"newest_decision": _newest(Decision), "newest_annotation": _newest(Annotation)}
     labels = read_labels()
     labelled = {label.track_id for label in labels}
     refuse_out_of_date(labelled)
@@ -148,11 +142,7 @@ def read_training_data(set_names: Collection[str] = ()) -> TrainingData:
     _refuse_few(len(labelled), len(covered & labelled), set_names)
     features = read_features(keys, covered, labelled=labelled)
     _refuse_few(len(labelled), features.n_labelled, set_names)
-    return _assemble(features, labels, n_left_out=len(labelled) - features.n_labelled, **newest)
-
-
-def _newest(model: type[Model]) -> int:
-    return model._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
+    return _assemble(features, labels, n_left_out=len(labelled) - features.n_labelled)
 
 
 def read_labels() -> list[Label]:
@@ -205,7 +195,7 @@ def choose_feature_sets(tracks_of_set: dict[str, set[int]], labelled: set[int]) 
     return tuple(key for key in sorted(covered) if most and covered[key] >= MIN_SET_COVERAGE * most)
 
 
-def _assemble(features: FeatureMatrix, labels: list[Label], **also: int) -> TrainingData:
+def _assemble(features: FeatureMatrix, labels: list[Label], *, n_left_out: int) -> TrainingData:
     track_ids = features.track_ids[: features.n_labelled]
     row_of_track = {track_id: row for row, track_id in enumerate(track_ids)}
     annotations = [label for label in labels if label.track_id in row_of_track]
@@ -226,7 +216,7 @@ def _assemble(features: FeatureMatrix, labels: list[Label], **also: int) -> Trai
         settled=frozenset(settled),
         features=features,
         notes=features.notes + _notes(annotations, uris),
-        **also,
+        n_left_out=n_left_out,
     )
     # A lead's level is what it is; the others are freed of the biases of whoever labelled them.
     data.dataset.y[:] = np.where([track_id in settled for track_id in track_ids], true_level, data.consensus.level)
