@@ -16,12 +16,13 @@ from django.utils import timezone
 
 from annotations.annotators import together
 from annotations.annotators.measures import measure
+from annotations.annotators.pace import pace
 from annotations.annotators.reading import read_labels
 from annotations.models import Annotation, AnnotatorReport, Decision, Reference, ReviewRules
 from annotations.review.outline import level_counts
 from annotations.review.precision import is_confirmed
 
-VERSION = 2
+VERSION = 3
 """Of the content. A report of another version is made anew, and no page reads it."""
 
 THE_ONE = 1
@@ -80,6 +81,7 @@ def make() -> dict[str, Any]:
         "matrix": matrix,
         "groups": together.groups(labels, ids),
         "levels": level_counts(),
+        "pace": pace(labels, ids, now=timezone.now()),
     }
 
 
