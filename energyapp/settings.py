@@ -267,6 +267,8 @@ CELERY_TASK_ROUTES = {
     "upkeep.refresh_annotator_report": {"queue": "intake"},
     "webhooks.*": {"queue": "intake"},
     "jobs.import": {"queue": "intake"},
+    "jobs.fetch": {"queue": "intake"},
+    "jobs.features": {"queue": "features"},
     "jobs.score": {"queue": "intake"},
     "jobs.export": {"queue": "intake"},
     "jobs.predict": {"queue": "train"},
