@@ -10,6 +10,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerUnavailable
 
 from annotations.models import Track, TrackQuerySet
+from energyapp.jobs import waves
+from energyapp.jobs.models import Job
 from modeling.core import convnet_weights
 from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 from modeling.models import FeatureVector
@@ -51,13 +53,50 @@ def enqueue() -> int:
     """Keep the workers supplied with tracks that want features; how many were sent. Called every few seconds.
 
     The tracks themselves are the list of what is to be done, so nothing is lost with the broker. New tracks go first:
-    people wait for those.
+    people wait for those. All that is to be done at a time is one job, a wave, which somebody may stop.
     """
+    lacks = lacking(computable_sets())
+    # Looking through 50,000 tracks that lack nothing takes a tenth of a second.
+    wave = waves.take_up(
+        "features", is_wanted=lambda: waiting().exists() or lacks.exists(), arguments=lambda: _standing(lacks)
+    )
+    if wave is None:
+        return 0
     lost_before = timezone.now() - REQUEUE_AFTER
     n_free = MAX_UNDER_WAY - Track.objects.filter(features_queued_at__gte=lost_before).count()
     n_sent = _enqueue(waiting(), lost_before=lost_before, at_most=n_free)
-    # Looking through 50,000 tracks that lack nothing takes a tenth of a second.
-    return n_sent + _enqueue(lacking(computable_sets()), lost_before=lost_before, at_most=n_free - n_sent)
+    n_sent += _enqueue(lacks, lost_before=lost_before, at_most=n_free - n_sent)
+    _report(wave, lacks)
+    return n_sent
+
+
+def _standing(lacks: TrackQuerySet) -> dict[str, int]:
+    """How many tracks are in the states that computing features changes."""
+    states = {name: Track.objects.filter(audio_state=name).count() for name in ("waiting", "ready", "bad")}
+    return states | {"lacking": lacks.count()}
+
+
+def _report(wave: Job, lacks: TrackQuerySet) -> None:
+    """What the wave has done is how the tracks stand now, beside how they stood: nobody has to count, and nobody counts twice."""
+    before, now = wave.arguments, _standing(lacks)
+    # A new set that comes meanwhile is more to do.
+    before["lacking"] = max(before["lacking"], now["lacking"])
+    wave.n_done = max(0, now["ready"] - before["ready"]) + before["lacking"] - now["lacking"]
+    wave.n_failed = max(0, now["bad"] - before["bad"])
+    n_left, n_ended = now["waiting"] + now["lacking"], wave.n_done + wave.n_failed
+    message = f"{n_ended:,} of {n_ended + n_left:,} tracks"
+    if not n_left:
+        message = f"{wave.n_done:,} tracks done"
+    if wave.n_failed:
+        message += f"; {wave.n_failed:,} cannot be used"
+    waves.report(wave, n_left=n_left, message=message, arguments=before, n_done=wave.n_done, n_failed=wave.n_failed)
+
+
+def give_back_where_stopped(track_id: int) -> bool:
+    """Whether somebody has stopped computing features. The track that was sent then waits for that to go on."""
+    if is_stopped := waves.stopped("features") is not None:
+        Track.objects.filter(pk=track_id).update(features_queued_at=None)
+    return is_stopped
 
 
 def _enqueue(tracks: TrackQuerySet, *, lost_before: dt.datetime, at_most: int) -> int:

@@ -19,8 +19,16 @@ def enqueue_features() -> None:
     feature_queue.enqueue()
 
 
+@shared_task(name="jobs.features")
+def go_on_with_features(job_id: int) -> None:
+    """The next tick of beat would do it too."""
+    feature_queue.enqueue()
+
+
 @shared_task(name="features.compute", soft_time_limit=SOFT_TIME_LIMIT_S, time_limit=TIME_LIMIT_S)
 def compute_features(track_id: int) -> None:
+    if feature_queue.give_back_where_stopped(track_id):
+        return
     from modeling import feature_extraction
 
     feature_extraction.compute_features(track_id, feature_queue.computable_sets())

@@ -88,8 +88,12 @@ RULES = {
     "report_json": ("get", LEADS),
     "run_experiment": ("post", LEADS),
     "run_again": ("post", LEADS),
+    "jobs": ("get", LEADS),
+    "live_jobs": ("get", LEADS),
+    "job": ("get", LEADS),
     "follow_job": ("get", LEADS),
     "cancel_job": ("post", ADMINS),  # of a training; others: tests/jobs/test_cancelling.py
+    "retry_job": ("post", ADMINS),
 }
 
 
@@ -113,7 +117,7 @@ def objects():
         **dict.fromkeys(["track_audio", "track", "send_back"], TrackFactory().pk),
         **dict.fromkeys(["review", "give_opinion", "decide", "undo_decision"], FlagFactory().pk),
         **dict.fromkeys(["run", "run_tracks", "promote"], run.pk),
-        **dict.fromkeys(["follow_job", "cancel_job"], RunningJobFactory().pk),
+        **dict.fromkeys(["job", "follow_job", "cancel_job", "retry_job"], RunningJobFactory().pk),
         **dict.fromkeys(["annotator", "exclude_annotator"], AnnotatorFactory().pk),
         **dict.fromkeys(["experiment", "report_csv", "report_json", "run_again"], ExperimentFactory().pk),
         **dict.fromkeys(["experiment_state", "run_experiment"], "resampling"),

@@ -36,6 +36,8 @@ from energyapp.downloads.client import Downloader
 from energyapp.downloads.faults import LastingFault, PassingFault
 from energyapp.downloads.links import Rules, parse_link
 from energyapp.downloads.parts import Version
+from energyapp.jobs import waves
+from energyapp.jobs.models import Job
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +71,17 @@ def try_again(tracks: QuerySet[Track]) -> int:
 
 
 def enqueue() -> int:
-    """Wake a worker for each server that has previews due; how many. Called every few seconds."""
-    take_up_wanted_tracks()
+    """Wake a worker for each server that has previews due; how many. Called every few seconds.
+
+    All that is wanted at a time is one job, a wave, which somebody may stop.
+    """
     _remove_orphaned_parts()
+    # Before the wave: what it has counted when nothing is left is then all of it.
+    n_left = Track.objects.filter(audio_state=Track.AudioState.NOT_FETCHED).count()
+    if (wave := waves.take_up("fetch", is_wanted=lambda: n_left > 0)) is None:
+        return 0
+    _report(wave, n_left)
+    take_up_wanted_tracks()
     n_sent = 0
     for name in PreviewHost.objects.due().values_list("name", flat=True)[:MAX_HOSTS_SENT]:
         try:
@@ -80,6 +90,14 @@ def enqueue() -> int:
             break
         n_sent += 1
     return n_sent
+
+
+def _report(wave: Job, n_left: int) -> None:
+    n_ended = wave.n_done + wave.n_failed
+    message = f"{n_ended:,} of {n_ended + n_left:,} previews" if n_left else f"{wave.n_done:,} previews fetched"
+    if wave.n_failed:
+        message += f"; {wave.n_failed:,} could not be"
+    waves.report(wave, n_left=n_left, message=message)
 
 
 def take_up_wanted_tracks() -> None:
@@ -217,7 +235,8 @@ class Turn:
 
     def _wants_more(self) -> bool:
         is_in_time = time.monotonic() < self._ends_at
-        return is_in_time and len(self._running) < settings.PREVIEW_CONNECTIONS and not self._is_turned_away()
+        has_room = is_in_time and len(self._running) < settings.PREVIEW_CONNECTIONS and not self._is_turned_away()
+        return has_room and not waves.stopped("fetch")
 
     def _is_turned_away(self) -> bool:
         """The server asks for patience, or fails on all connections: the next files would fare no better."""
@@ -308,7 +327,9 @@ def _give_up(fetch: PreviewFetch, reason: str) -> None:
 def _end(fetch: PreviewFetch, **facts: str) -> None:
     """Note what came of it, and that nothing more is wanted; unless something else was wanted in the meantime."""
     track = Track.objects.filter(pk=fetch.pk, audio_state=Track.AudioState.NOT_FETCHED)
-    track.filter(preview_url=fetch.track.preview_url).update(**facts)
+    is_done = facts["audio_state"] == Track.AudioState.WAITING
+    if track.filter(preview_url=fetch.track.preview_url).update(**facts):
+        waves.count("fetch", **{"n_done" if is_done else "n_failed": 1})
     PreviewFetch.objects.filter(pk=fetch.pk).delete()
 
 
@@ -327,7 +348,8 @@ def _lock(tracks: QuerySet[Track]) -> None:
 
 def _mark_unreachable(tracks: QuerySet[Track], reason: str) -> None:
     wanted = tracks.filter(audio_state=Track.AudioState.NOT_FETCHED)
-    wanted.update(audio_state=Track.AudioState.UNREACHABLE, audio_problem=reason[:300])
+    n_failed = wanted.update(audio_state=Track.AudioState.UNREACHABLE, audio_problem=reason[:300])
+    waves.count("fetch", n_failed=n_failed)
 
 
 def _try_later(fetch: PreviewFetch, fault: PassingFault) -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from django.db import OperationalError, connections, transaction
 from django.utils import timezone
 
+from energyapp.jobs.log import Log
 from energyapp.jobs.models import Job
 
 HEARTBEAT_INTERVAL_S = 5
@@ -53,15 +54,20 @@ class Claim:
     def __enter__(self) -> Claim:
         waiting = Job.objects.filter(pk=self.job_id, status=Job.Status.QUEUED)
         job = waiting.first()
+        now = timezone.now()
         if job is None or not waiting.filter(attempt=job.attempt).update(
             status=Job.Status.RUNNING,
             token=self.token,
             attempt=job.attempt + 1,
-            heartbeat_at=timezone.now(),
+            heartbeat_at=now,
+            started_at=now,
+            progressed_at=None,
             progress=0,
             message="Starting",
         ):
             raise NotClaimed(f"job {self.job_id} is not waiting to be run")
+        self._log = Log(self.job_id, attempt=job.attempt + 1)
+        self._log.say("Started.")
         self._heart.start()
         return self
 
@@ -71,7 +77,7 @@ class Claim:
         self._stop.set()
         self._heart.join()
         if isinstance(error, JobCancelled):
-            self._mine().end_where_asked()
+            self._end_where_asked()
             return True
         if error is None or isinstance(error, ClaimLost):
             return False
@@ -83,23 +89,29 @@ class Claim:
 
     def _give_back(self) -> None:
         """The worker was told to stop: the job is not at fault, and another worker takes it, unless it was called off."""
-        if not self._mine().end_where_asked():
-            self._wanted().update(
-                status=Job.Status.QUEUED, token=None, published_at=None, message="Waiting for a worker"
-            )
+        waits = {"status": Job.Status.QUEUED, "token": None, "published_at": None, "message": "Waiting for a worker"}
+        if not self._end_where_asked() and self._wanted().update(**waits):
+            self._log.say("The worker was told to stop; waiting for another.")
+
+    def _end_where_asked(self) -> bool:
+        if is_ended := bool(self._mine().end_where_asked()):
+            self._log.say("Stopped.")
+        return is_ended
 
     def _fail(self, error: Exception) -> None:
-        self._mine().update(
+        if self._mine().update(
             status=Job.Status.FAILED,
             finished_at=timezone.now(),
             message=_sentence(error)[:200],
             error="".join(traceback.format_exception(error)),
-        )
+        ):
+            self._log.say(_sentence(error))
 
     def report(self, share: float, message: str) -> None:
         """Say how far it is. Raises ClaimLost when the job is no longer ours, JobCancelled when nobody wants it any more."""
-        if not self._wanted().update(progress=min(max(share, 0.0), 1.0), message=message[:200]):
+        if not self._wanted().move_to(min(max(share, 0.0), 1.0), message=message[:200]):
             raise self._why_not()
+        self._log.step(message)
 
     def succeed(self, message: str) -> None:
         """End the job. Call it inside the transaction that stores the results: both happen or neither."""
@@ -109,6 +121,7 @@ class Claim:
             status=Job.Status.SUCCEEDED, finished_at=timezone.now(), progress=1, message=message[:200]
         ):
             raise self._why_not()
+        self._log.say(message)
 
     def _why_not(self) -> Exception:
         if self._mine().exists():

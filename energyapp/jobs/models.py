@@ -1,23 +1,24 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
+from django.urls import reverse
 from django.utils import timezone
+
+from energyapp.jobs.kinds import kind_of
+from energyapp.jobs.words import exactly, roughly
 
 # A worker beats every 5 s (see claims.py). Six missed beats are a dead worker, not a slow one.
 HEARTBEAT_TIMEOUT = dt.timedelta(seconds=30)
 # Longer than a job normally waits in the broker: publishing again too early only makes work for the compare-and-set.
 REPUBLISH_AFTER = dt.timedelta(seconds=60)
 MAX_ATTEMPTS = 3
-# Whoever may ask for a kind of job may cancel it. The apps that own these permissions are above this one: names only.
-PERMISSION_OF_KIND = {
-    "train": "modeling.add_trainingrun",
-    "experiment": "modeling.add_experiment",
-    "import": "intake.add_upload",
-}
+# From less, what is left of the time cannot be told.
+MIN_SHARE, MIN_TIME = 0.01, dt.timedelta(seconds=2)
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -34,6 +35,18 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(status=Job.Status.QUEUED).filter(
             Q(published_at=None) | Q(published_at__lt=timezone.now() - REPUBLISH_AFTER)
         )
+
+    def ended(self):
+        """Newest end first."""
+        return self.exclude(finished_at=None).order_by("-finished_at", "-pk")
+
+    def newest(self, kind: str) -> Job | None:
+        return self.filter(kind=kind).order_by("-pk").first()
+
+    def move_to(self, share: float, **facts: Any) -> int:
+        """Note how much is done, and that it is more than before; how many jobs that were."""
+        moved = Case(When(progress__lt=share, then=Value(timezone.now())), default=F("progressed_at"))
+        return self.update(progress=share, progressed_at=moved, **facts)
 
     def end_where_asked(self) -> int:
         """End those that somebody wants cancelled, with the message that says who; how many there were."""
@@ -67,8 +80,13 @@ class Job(models.Model):
     message = models.CharField(
         max_length=200, blank=True, help_text="What it does now, or one sentence on how it ended."
     )
+    # Of a wave (energyapp.jobs.waves): how many pieces came to a good end, and how many did not.
+    n_done = models.PositiveIntegerField(default=0)
+    n_failed = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True, help_text="The traceback, for admins.")
     created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True, help_text="When this attempt began.")
+    progressed_at = models.DateTimeField(null=True, blank=True, help_text="When progress was last more than before.")
     published_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -84,6 +102,8 @@ class Job(models.Model):
         indexes = [
             # The reaper and the republisher look every ten seconds; finished jobs pile up.
             models.Index(name="job_live", fields=["status"], condition=Q(status__in=["queued", "running"])),
+            models.Index(name="job_ended", fields=["-finished_at", "-id"], condition=Q(finished_at__isnull=False)),
+            models.Index(name="job_of_kind", fields=["kind", "-id"]),
         ]
         constraints = [
             # Asked for twice is one job.
@@ -112,19 +132,81 @@ class Job(models.Model):
     @property
     def words(self) -> str:
         """What people call it."""
-        return {"train": "Training", "import": "Import"}.get(self.kind, self.kind.capitalize())
+        return kind_of(self.kind).words
+
+    @property
+    def again(self) -> str:
+        """On the button that has it done again."""
+        return kind_of(self.kind).again
 
     @property
     def is_live(self) -> bool:
         return self.status in {self.Status.QUEUED, self.Status.RUNNING}
 
     @property
-    def cancel_permission(self) -> str:
-        return PERMISSION_OF_KIND.get(self.kind, "jobs.change_job")
+    def can_be_retried(self) -> bool:
+        return self.status in {self.Status.FAILED, self.Status.CANCELLED}
+
+    @property
+    def permission(self) -> str:
+        """What it takes to ask for it, to cancel it, and to have it done again."""
+        return kind_of(self.kind).permission
 
     @property
     def percent(self) -> int:
         return round(100 * self.progress)
+
+    @property
+    def took(self) -> str:
+        """The last attempt, once it has ended."""
+        return exactly(self.finished_at - self.started_at) if self.started_at and self.finished_at else ""
+
+    @property
+    def time_left(self) -> str:
+        """At the pace since the start. "" while that cannot be known: too little is done, or it has taken longer than that."""
+        if (
+            self.status != self.Status.RUNNING
+            or self.progress < MIN_SHARE
+            or not (self.started_at and self.progressed_at)
+        ):
+            return ""
+        spent = self.progressed_at - self.started_at
+        left = self.progressed_at + spent * (1 / self.progress - 1) - timezone.now()
+        return roughly(left) if spent >= MIN_TIME and left > dt.timedelta() else ""
+
+    @property
+    def subject_id(self) -> object | None:
+        """Of what it is about: None where that has no row, or none that still points here."""
+        subject = kind_of(self.kind).subject
+        return self.key if subject == "key" else getattr(getattr(self, subject, None), "pk", None) if subject else None
+
+    @property
+    def is_superseded(self) -> bool:
+        """What it was about is another job's now."""
+        return bool(kind_of(self.kind).subject) and self.subject_id is None
+
+    @property
+    def url(self) -> str:
+        """The page of what it is about; "" where there is none."""
+        kind = kind_of(self.kind)
+        if not kind.page or self.is_superseded:
+            return ""
+        return reverse(kind.page, args=[self.subject_id] if kind.subject else [])
+
+
+class JobLine(models.Model):
+    """A line of a job's log: what an attempt said, or what was done with the job."""
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="lines")
+    attempt = models.PositiveSmallIntegerField(help_text="0: said of the job while none was under way.")
+    at = models.DateTimeField(default=timezone.now)
+    text = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Worker(models.Model):

@@ -9,9 +9,20 @@ from django.db.models import Case, F, Value, When
 from django.utils import dateformat, timezone
 from kombu.exceptions import OperationalError as BrokerUnavailable
 
+from energyapp.jobs.log import say
 from energyapp.jobs.models import MAX_ATTEMPTS, Job
 
 logger = logging.getLogger(__name__)
+
+# What says something of the attempts so far; a job that is done again has made none.
+_OF_AN_ATTEMPT = (
+    *("attempt", "token", "progress", "message", "error", "n_done", "n_failed"),
+    *("published_at", "heartbeat_at", "started_at", "progressed_at", "finished_at", "cancel_requested_at"),
+)
+
+
+class NotRetried(Exception):
+    """The job cannot be done again. The message is a sentence for people."""
 
 
 def request(
@@ -55,6 +66,7 @@ def cancel(*, job: Job, by: str) -> bool:
     One statement, so that it is always clear which came first: an end with results, or this.
     """
     now = timezone.now()
+    sentence = f"Cancelled by {by}, {dateformat.format(timezone.localtime(now), 'j M Y H:i')}."
     is_queued = When(status=Job.Status.QUEUED, then=Value(Job.Status.CANCELLED))
     ended_at = When(status=Job.Status.QUEUED, then=Value(now, output_field=models.DateTimeField()))
     asked = (
@@ -64,10 +76,40 @@ def cancel(*, job: Job, by: str) -> bool:
             status=Case(is_queued, default=F("status")),
             finished_at=Case(ended_at, default=F("finished_at")),
             cancel_requested_at=now,
-            message=f"Cancelled by {by}, {dateformat.format(timezone.localtime(now), 'j M Y H:i')}."[:200],
+            message=sentence[:200],
         )
     )
+    if asked:
+        say(job, sentence)
     return bool(asked) or Job.objects.live().filter(pk=job.pk).exists()
+
+
+@transaction.atomic
+def retry(*, job: Job, by: str) -> None:
+    """Have a job that failed or was cancelled done again: the same row waits anew, with all of its attempts before it.
+
+    Raises
+    ------
+    NotRetried
+        Another of its kind and key lives, it has not failed, or what it was about is another job's now.
+    """
+    if job.is_superseded:
+        raise NotRetried(f"{job.words} was asked for anew, and is another job's now: this one cannot be done again.")
+    try:
+        is_again = _wait_again(job)
+    except IntegrityError:
+        raise NotRetried(f"{job.words} is under way already in another job. Wait for its end, or cancel it.") from None
+    if not is_again:
+        raise NotRetried(f"{job.words} neither failed nor was it cancelled, so there is nothing to do again.")
+    say(job, f"Asked for again by {by}.")
+    transaction.on_commit(lambda: publish(job))
+
+
+@transaction.atomic
+def _wait_again(job: Job) -> int:
+    anew = {field: Job._meta.get_field(field).get_default() for field in _OF_AN_ATTEMPT}
+    given_up = Job.objects.filter(pk=job.pk, status__in=[Job.Status.FAILED, Job.Status.CANCELLED])
+    return given_up.update(status=Job.Status.QUEUED, **anew)
 
 
 def reap() -> None:
@@ -81,15 +123,14 @@ def reap() -> None:
 def _give_up_attempt(job: Job) -> None:
     this_attempt = Job.objects.abandoned().filter(pk=job.pk, token=job.token)
     if this_attempt.end_where_asked():
+        say(job, "Stopped: its worker had died.")
         return
     this_attempt = this_attempt.filter(cancel_requested_at=None)  # asked just now: the next look ends it
     if job.attempt < MAX_ATTEMPTS:
-        this_attempt.update(
-            status=Job.Status.QUEUED, token=None, published_at=None, message="The worker died; waiting for another."
-        )
+        message = "The worker died; waiting for another."
+        outcome: dict[str, Any] = {"status": Job.Status.QUEUED, "token": None, "published_at": None}
     else:
-        this_attempt.update(
-            status=Job.Status.FAILED,
-            finished_at=timezone.now(),
-            message=f"The worker died in each of {job.attempt} attempts.",
-        )
+        message = f"The worker died in each of {job.attempt} attempts."
+        outcome = {"status": Job.Status.FAILED, "finished_at": timezone.now()}
+    if this_attempt.update(message=message, **outcome):
+        say(job, message)

@@ -3,6 +3,7 @@
 import datetime as dt
 
 from django.db import connections
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from energyapp.jobs.models import Worker
@@ -17,7 +18,25 @@ def beat(*, name: str, queues: list[str]) -> None:
     connections.close_all()
 
 
+# What waits when nobody takes from a queue.
+QUEUES = {
+    "train": "trainings, experiments and predictions",
+    "intake": "imports, previews and exports",
+    "features": "features of new tracks",
+    "upkeep": "schedules, and jobs of workers that died",
+}
+
+
+def alive() -> QuerySet[Worker]:
+    return Worker.objects.filter(seen_at__gte=timezone.now() - ALIVE_FOR).order_by("name")
+
+
 def serve(queue: str) -> bool:
     """Whether a live worker takes work from this queue."""
-    alive = Worker.objects.filter(seen_at__gte=timezone.now() - ALIVE_FOR)
-    return any(queue in worker.queues for worker in alive)
+    return any(queue in worker.queues for worker in alive())
+
+
+def unserved() -> dict[str, str]:
+    """The queues that no live worker takes from, and what waits there."""
+    served = {queue for worker in alive() for queue in worker.queues}
+    return {queue: words for queue, words in QUEUES.items() if queue not in served}

@@ -1,0 +1,136 @@
+"""Which ended jobs a page shows: a filter, and pages that begin after a row, so that jobs that end meanwhile move none out of sight."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from django.contrib.auth import get_user_model
+from django.db.models import Q
+from django.utils.dateparse import parse_datetime
+
+from energyapp.jobs.kinds import KINDS
+from energyapp.jobs.models import Job, JobQuerySet
+
+PAGE_SIZE = 25
+ENDS = (Job.Status.SUCCEEDED, Job.Status.FAILED, Job.Status.CANCELLED)
+NOBODY = "nobody"
+MAX_DIGITS = 18  # of an id: more than the database can look for
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """By kind, end and who asked; "" is any. What an address says and does not exist matches nothing."""
+
+    kind: str = ""
+    state: str = ""
+    by: str = ""
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> JobFilter:
+        return cls(**{name: query.get(name, "").replace("\0", "") for name in ("kind", "state", "by")})
+
+    @property
+    def query_string(self) -> str:
+        return urlencode({name: value for name, value in asdict(self).items() if value})
+
+    def jobs(self) -> JobQuerySet:
+        jobs = Job.objects.ended()
+        if self.kind:
+            jobs = jobs.filter(kind=self.kind)
+        if self.state:
+            jobs = jobs.filter(status=self.state)
+        if self.by == NOBODY:
+            return jobs.filter(requested_by=None)
+        if self.by:
+            return jobs.filter(requested_by=_to_id(self.by)) if _to_id(self.by) else jobs.none()
+        return jobs
+
+    def selects(self) -> list[dict[str, Any]]:
+        """The choices there are, with the chosen one."""
+        askers = get_user_model().objects.filter(pk__in=Job.objects.values("requested_by")).order_by("username")
+        choices: dict[str, tuple[str, list[tuple[str, str]]]] = {
+            "kind": ("Kind", [(name, kind.words) for name, kind in KINDS.items()]),
+            "state": ("End", [(str(status), str(status)) for status in ENDS]),
+            "by": ("Asked by", [(str(user.pk), str(user)) for user in askers] + [(NOBODY, "nobody: by itself")]),
+        }
+        chosen = asdict(self)
+        return [
+            {"name": name, "words": words, "options": options, "chosen": chosen[name]}
+            for name, (words, options) in choices.items()
+        ]
+
+
+class Cursor(NamedTuple):
+    """A job that a page begins after, or ends before."""
+
+    finished_at: dt.datetime
+    pk: int
+
+    @classmethod
+    def of(cls, job: Job) -> Cursor:
+        assert job.finished_at is not None
+        return cls(job.finished_at, job.pk)
+
+    def __str__(self) -> str:
+        return f"{self.finished_at.isoformat()},{self.pk}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Cursor | None:
+        at, _, pk = text.partition(",")
+        try:
+            finished_at = parse_datetime(at)
+        except ValueError:
+            return None
+        is_whole = finished_at is not None and finished_at.tzinfo is not None and _to_id(pk)
+        return cls(finished_at, _to_id(pk)) if finished_at and is_whole else None
+
+
+@dataclass(frozen=True)
+class Page:
+    rows: list[Job]
+    previous: str = ""
+    next: str = ""
+
+
+def page_of(chosen: JobFilter, query: Mapping[str, str]) -> Page:
+    """The page that an address asks for; the first where it asks for none, or for nonsense."""
+    jobs = chosen.jobs().select_related("requested_by").defer("error")
+    if before := Cursor.from_text(query.get("before", "")):
+        newer = jobs.filter(_beyond(before, "gt")).order_by("finished_at", "pk")
+        rows, has_more = _cut(newer)
+        return _page(rows[::-1], chosen, has_newer=has_more, has_older=True)
+    after = Cursor.from_text(query.get("after", ""))
+    rows, has_more = _cut(jobs.filter(_beyond(after, "lt")) if after else jobs)
+    return _page(rows, chosen, has_newer=after is not None, has_older=has_more)
+
+
+def _cut(jobs: JobQuerySet) -> tuple[list[Job], bool]:
+    rows = list(jobs[: PAGE_SIZE + 1])
+    return rows[:PAGE_SIZE], len(rows) > PAGE_SIZE
+
+
+def _beyond(cursor: Cursor, side: str) -> Q:
+    is_further = Q(**{f"finished_at__{side}": cursor.finished_at})
+    return is_further | Q(finished_at=cursor.finished_at, **{f"pk__{side}": cursor.pk})
+
+
+def _page(rows: list[Job], chosen: JobFilter, *, has_newer: bool, has_older: bool) -> Page:
+    def address(name: str, job: Job) -> str:
+        return f"?{chosen.query_string}&{urlencode({name: str(Cursor.of(job))})}"
+
+    if not rows:
+        return Page([])
+    return Page(
+        rows,
+        previous=address("before", rows[0]) if has_newer else "",
+        next=address("after", rows[-1]) if has_older else "",
+    )
+
+
+def _to_id(text: str) -> int:
+    """0, which no row has, for what is no id."""
+    return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else 0
