@@ -265,6 +265,8 @@ CELERY_TASK_ROUTES = {
     "previews.*": {"queue": "intake"},
     # Not with other upkeep: that is done by the processes that compute features, whose memory is limited.
     "upkeep.refresh_annotator_report": {"queue": "intake"},
+    "upkeep.retrain_if_due": {"queue": "intake"},
+    "upkeep.refresh_predictions": {"queue": "intake"},
     "webhooks.*": {"queue": "intake"},
     "jobs.import": {"queue": "intake"},
     "jobs.fetch": {"queue": "intake"},
@@ -283,6 +285,8 @@ CELERY_BEAT_SCHEDULE = {
     "uploads": {"task": "upkeep.remove_stale_uploads", "schedule": 3600, "options": {"expires": 3600}},
     "previews": {"task": "upkeep.enqueue_previews", "schedule": 5, "options": {"expires": 5}},
     "annotators": {"task": "upkeep.refresh_annotator_report", "schedule": 60, "options": {"expires": 60}},
+    "retraining": {"task": "upkeep.retrain_if_due", "schedule": 60, "options": {"expires": 60}},
+    "predictions": {"task": "upkeep.refresh_predictions", "schedule": 30, "options": {"expires": 30}},
 }
 
 # ---- What operators tune
