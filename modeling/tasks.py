@@ -41,6 +41,27 @@ def train(job_id: int) -> None:
     pipeline.train(job_id)
 
 
+@shared_task(name="jobs.predict")
+def predict(job_id: int) -> None:
+    from modeling.retraining import predictions
+
+    predictions.refresh(job_id)
+
+
+@shared_task(name="upkeep.retrain_if_due")
+def retrain_if_due() -> None:
+    from modeling.retraining import automatic
+
+    automatic.retrain_if_due()
+
+
+@shared_task(name="upkeep.refresh_predictions")
+def refresh_predictions() -> None:
+    from modeling.retraining import refreshing
+
+    refreshing.request_if_lacking()
+
+
 @shared_task(name="jobs.experiment")
 def run_experiment(job_id: int) -> None:
     from modeling import experiments
