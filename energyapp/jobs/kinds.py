@@ -27,6 +27,8 @@ KINDS = {
     "train": Kind("Training", "modeling.add_trainingrun", page="run", subject="training_run"),
     "experiment": Kind("Experiment", "modeling.add_experiment", page="experiment", subject="experiment"),
     "import": Kind("Import", "intake.add_upload", page="upload", subject="upload"),
+    "score": Kind("Scoring", "scoring.add_scoring", page="scoring", subject="scoring"),
+    "curve": Kind("Energy curve", "modeling.view_prediction", page="energy", subject="key"),
     "export": Kind("Export", "exports.add_export", page="exports"),
     "fetch": Kind("Fetching previews", "intake.add_upload", page="imports", again="Go on", is_wave=True),
     "features": Kind("Computing features", "intake.add_upload", page="imports", again="Go on", is_wave=True),
