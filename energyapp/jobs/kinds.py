@@ -29,6 +29,7 @@ KINDS = {
     "import": Kind("Import", "intake.add_upload", page="upload", subject="upload"),
     "score": Kind("Scoring", "scoring.add_scoring", page="scoring", subject="scoring"),
     "curve": Kind("Energy curve", "modeling.view_prediction", page="energy", subject="key"),
+    "predict": Kind("Predicting all tracks", "modeling.add_promotion", page="run", subject="key"),
     "export": Kind("Export", "exports.add_export", page="exports"),
     "fetch": Kind("Fetching previews", "intake.add_upload", page="imports", again="Go on", is_wave=True),
     "features": Kind("Computing features", "intake.add_upload", page="imports", again="Go on", is_wave=True),
