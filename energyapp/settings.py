@@ -272,6 +272,8 @@ CELERY_TASK_ROUTES = {
     "jobs.fetch": {"queue": "intake"},
     "jobs.features": {"queue": "features"},
     "jobs.score": {"queue": "intake"},
+    # Somebody looks at the page meanwhile: not behind a training.
+    "jobs.curve": {"queue": "intake"},
     "jobs.export": {"queue": "intake"},
     "jobs.predict": {"queue": "train"},
     "jobs.train": {"queue": "train"},
