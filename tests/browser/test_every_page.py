@@ -87,6 +87,8 @@ def furnished(server, admin):
         upload=f"/import/{upload.pk}/",
         dashboard="/dashboard/",
         rounds="/rounds/",
+        retraining="/retraining/",
+        retraining_rules="/retraining/rules/",
         run=f"/runs/{run.pk}/",
         tracks=f"/runs/{run.pk}/tracks/?true=5&predicted=7",
         lab="/lab/",
