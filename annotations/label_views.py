@@ -191,10 +191,10 @@ def _problems(form: forms.Form) -> str:
 def _annotate(annotator: User, **answer: Any) -> dict[str, Any]:
     rules = LabellingRules.objects.current()
     annotation = labelling.annotate(annotator=annotator, rules=rules, **answer)
-    return {"annotation": _said(annotation), "agreed_level": _agreed_level(annotation, rules)}
+    return {"annotation": _said(annotation), "agreed_level": agreed_level(annotation, rules)}
 
 
-def _agreed_level(annotation: Annotation, rules: LabellingRules) -> int | None:
+def agreed_level(annotation: Annotation, rules: LabellingRules) -> int | None:
     """What leads say of the gold track that this was, where annotators are told."""
     if annotation.stream != Stream.GOLD or not rules.shows_gold or not hasattr(annotation.track, "reference"):
         return None

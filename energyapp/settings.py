@@ -6,6 +6,7 @@ start without what it needs (see deploy/.env.example).
 
 import os
 import secrets
+from ipaddress import ip_network
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -56,6 +57,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 101
 # A list of 100,000 tracks, pasted.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
 PREVIEWS_DIR = MEDIA_ROOT / "previews"
+EXPORTS_DIR = MEDIA_ROOT / "exports"
 # `modeling.core` knows no Django: it looks for the convnet's weights where the environment says.
 os.environ.setdefault("ENERGYAPP_MODELS", str(MODELS_DIR))
 
@@ -286,9 +288,50 @@ CELERY_BEAT_SCHEDULE = {
     "features": {"task": "upkeep.enqueue_features", "schedule": 5, "options": {"expires": 5}},
     "uploads": {"task": "upkeep.remove_stale_uploads", "schedule": 3600, "options": {"expires": 3600}},
     "previews": {"task": "upkeep.enqueue_previews", "schedule": 5, "options": {"expires": 5}},
+    "exports": {"task": "upkeep.remove_old_exports", "schedule": 3600, "options": {"expires": 3600}},
+    "webhooks": {"task": "webhooks.sweep", "schedule": 10, "options": {"expires": 10}},
     "annotators": {"task": "upkeep.refresh_annotator_report", "schedule": 60, "options": {"expires": 60}},
     "retraining": {"task": "upkeep.retrain_if_due", "schedule": 60, "options": {"expires": 60}},
     "predictions": {"task": "upkeep.refresh_predictions", "schedule": 30, "options": {"expires": 30}},
+}
+
+# ---- API (docs/api.md)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "energyapp.api.authentication.BearerToken",
+        "energyapp.api.authentication.Session",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["energyapp.api.permissions.MayDoThis"],
+    "DEFAULT_THROTTLE_CLASSES": ["energyapp.api.throttling.PerToken", "energyapp.api.throttling.PerUser"],
+    "DEFAULT_PARSER_CLASSES": ["energyapp.api.parsing.SmallJson"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "energyapp.api.rendering.Page"],
+    "DEFAULT_SCHEMA_CLASS": "energyapp.api.schema.Schema",
+    # OPTIONS tells nothing that the schema does not.
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "energyapp.api.problems.answer",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Energy lab",
+    "DESCRIPTION": "A role sees here what it sees in the pages. Refusals are problem details (RFC 9457).",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "RENDERER_WHITELIST": ["rest_framework.renderers.JSONRenderer"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [],
+}
+API_REQUESTS_PER_MINUTE = {"token": int(env("API_TOKEN_RATE", "300")), "user": int(env("API_USER_RATE", "600"))}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # What all web processes share; whoever uses it does without when Redis is away (energyapp/api/throttling.py).
+    "shared": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": CELERY_BROKER_URL.replace("redis+socket://", "unix://", 1),
+        "KEY_PREFIX": "energyapp",
+        "OPTIONS": {"socket_connect_timeout": 0.2, "socket_timeout": 0.2},
+    },
 }
 
 # ---- What operators tune
@@ -305,6 +348,11 @@ if PREVIEW_CONNECTIONS not in range(1, 33):
     )
 # Further energyapp.downloads.links.Rules, for tests with a server of their own. Never from the environment: it opens our network.
 PREVIEW_TEST_RULES: dict[str, Any] = {}
+# Servers that are not public and may be told of events all the same, for instance 10.0.0.0/8.
+try:
+    WEBHOOK_RULES: dict[str, Any] = {"networks": tuple(ip_network(each) for each in env_list("WEBHOOK_NETWORKS"))}
+except ValueError as problem:
+    raise ImproperlyConfigured(f"ENERGYAPP_WEBHOOK_NETWORKS: {problem}; expected networks like 10.0.0.0/8") from None
 # For manage.py fetch_spotify_features only (docs/spotify.md).
 SPOTIFY_CLIENT_ID = env("SPOTIFY_CLIENT_ID")
 SPOTIFY_CLIENT_SECRET = env("SPOTIFY_CLIENT_SECRET")
