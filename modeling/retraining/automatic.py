@@ -33,7 +33,7 @@ def facts() -> Facts:
         zone=ZoneInfo(settings.TIME_ZONE),
         rules=RetrainingRules.objects.current(),
         is_training=Job.objects.live().filter(kind="train").exists(),
-        last_asked_at=newest and newest.created_at,
+        last_asked_at=newest.created_at if newest else None,
         n_labels=Annotation.objects.filter(unseen(newest, "newest_annotation")).count(),
         n_decisions=decisions.filter(unseen(newest, "newest_decision")).count(),
         anything_new=changes_since(learnt).matter,

@@ -138,4 +138,4 @@ def standing() -> Standing:
     challenger = newest if newest != live else None
     shown = challenger or live
     other = Promotion.objects.exclude(run=live).select_related("run__job").order_by("-pk").first() if live else None
-    return Standing(live, challenger, shown and Comparison.of(shown), other and other.run)
+    return Standing(live, challenger, Comparison.of(shown) if shown else None, other.run if other else None)

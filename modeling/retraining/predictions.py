@@ -111,9 +111,8 @@ class StoredModel:
     def predict(self, track_ids: list[int]) -> tuple[list[int], Predictions]:
         """Of the tracks whose features are numbers, ids and what the model says; from the stored features."""
         X = filled(track_ids, self.columns_of_set, n_columns=self.n_columns)[:, self.chosen]
-        usable = np.isfinite(X).all(axis=1)
-        kept = [track for track, is_usable in zip(track_ids, usable, strict=True) if is_usable]
-        return kept, predictions_of(self.recipe, X[usable])
+        usable = np.flatnonzero(np.isfinite(X).all(axis=1))
+        return [track_ids[row] for row in usable], predictions_of(self.recipe, X, usable)
 
 
 # ---- Rows

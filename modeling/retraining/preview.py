@@ -56,7 +56,9 @@ class Preview:
 
 def preview() -> Preview:
     key = "retraining-preview-" + "-".join(map(str, newest_ids().values()))
-    return cache.get_or_set(key, _count, KEPT_FOR_S)
+    found = cache.get(key) or _count()
+    cache.set(key, found, KEPT_FOR_S)
+    return found
 
 
 def _count() -> Preview:

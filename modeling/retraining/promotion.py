@@ -55,8 +55,9 @@ def promote_by_itself(run: TrainingRun, comparison: Comparison | None) -> Promot
     newest = _lock()
     if newest is None:
         return Promotion.objects.create(run=run, promoted_by=None, why="It is the first model.")
-    is_compared = comparison is not None and comparison.run == newest.run_id
-    if not (is_compared and comparison.is_better and RetrainingRules.objects.current().promotes_by_itself):
+    if comparison is None or comparison.run != newest.run_id or not comparison.is_better:
+        return None
+    if not RetrainingRules.objects.current().promotes_by_itself:
         return None
     return Promotion.objects.create(run=run, promoted_by=None, why=comparison.verdict)
 
