@@ -43,13 +43,17 @@ class WindowScores:
         return float(self.of_windows.max())
 
 
-def score(model: Recipe, track: Track, feature_set_keys: Sequence[str]) -> WindowScores:
+def score(
+    model: Recipe, track: Track, feature_set_keys: Sequence[str], *, columns: NDArray[np.intp] | None = None
+) -> WindowScores:
     """Let a fitted model hear a track window by window.
 
     Parameters
     ----------
     feature_set_keys : in the order of the model's columns
         As `TrainingRun.feature_sets` has them. A set that can only be imported is the same in every window.
+    columns : optional
+        Which of the sets' columns, side by side, the model learnt from; else all.
 
     Raises
     ------
@@ -59,6 +63,8 @@ def score(model: Recipe, track: Track, feature_set_keys: Sequence[str]) -> Windo
     rows = [read(track, _current_set(key)) for key in feature_set_keys]
     n = n_windows(track)
     features = np.hstack([np.broadcast_to(of_set, (n, of_set.shape[1])) for of_set in rows])
+    if columns is not None:
+        features = features[:, columns]
     return WindowScores(np.asarray(model.predict_score(features), dtype=np.float64))
 
 

@@ -1,0 +1,66 @@
+"""The result of a scoring: the file's own rows with what a run says of each, made while it is downloaded."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from annotations.models import User
+from energyapp.spreadsheets import defused
+from modeling.models import TrainingRun
+from modeling.scoring.models import Scoring
+from modeling.scoring.states import State, why
+from modeling.scoring.taking_in import RESULT_COLUMNS
+
+BATCH_SIZE = 500
+DIGEST_CHARACTERS = 12
+_FIELDS = (
+    *("cells", "problem", "state", "track__audio_state", "track__audio_problem"),
+    *("prediction__level", "prediction__score", "prediction__lower", "prediction__upper"),
+)
+
+
+def csv_lines(scoring: Scoring, run: TrainingRun | None, *, reader: User | None) -> Iterator[str]:
+    """Every row of the file in its order; `reader` as in `with_state`."""
+    rows = scoring.rows.with_state(run, reader=reader).order_by("position").values_list(*_FIELDS)
+    model = model_cells(run)
+    made = (
+        [*_padded(cells, len(scoring.columns)), *_scored(state, said, model), state, why(state, problem, *audio, run)]
+        for cells, problem, state, *audio, level, score, lower, upper in rows.iterator(chunk_size=BATCH_SIZE)
+        for said in [(level, score, lower, upper)]
+    )
+    return lines([*scoring.columns, *RESULT_COLUMNS], made)
+
+
+def lines(head: list[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
+    """As CSV, a line at a time, with nothing in it that a spreadsheet would run."""
+    writer = csv.writer(_Echo())
+    yield writer.writerow(map(defused, head))
+    for row in rows:
+        yield writer.writerow(map(defused, row))
+
+
+class _Echo:
+    """What the writer of CSV writes to: gives each line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def model_cells(run: TrainingRun | None) -> list[Any]:
+    """Which model it was, so that a file alone can say it: run, recipe, date, the beginning of its digest."""
+    if run is None:
+        return ["", "", "", ""]
+    return [run.pk, run.recipe, f"{run.created_at:%Y-%m-%d}", run.artifact_digest[:DIGEST_CHARACTERS]]
+
+
+def _padded(cells: list[str], n: int) -> list[str]:
+    return cells or [""] * n
+
+
+def _scored(state: str, said: tuple[Any, ...], model: list[Any]) -> list[Any]:
+    if state != State.SCORED:
+        return [""] * (len(said) + len(model))
+    level, *numbers = said
+    return [level, *("" if number is None else round(number, 3) for number in numbers), *model]
