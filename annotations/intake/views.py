@@ -25,7 +25,7 @@ from annotations.intake.csv_import import MAX_AUDIO_BYTES
 from annotations.intake.models import PreviewFetch, Upload
 from annotations.intake.receiving import MAX_FORM_BYTES, MAX_REQUEST_FILES, receives_files
 from annotations.models import Track
-from energyapp.jobs import workers
+from energyapp.jobs import waves, workers
 
 PAGE_SIZE = 20
 # The page shows the first; all refused rows are in the report.
@@ -65,6 +65,7 @@ def imports(request: Request) -> HttpResponse:
         "page": Paginator(Upload.objects.begun(), PAGE_SIZE).get_page(request.GET.get("page")),
         "audio_states": _audio_states(),
         "is_served": workers.serve("intake"),
+        "stopped": waves.all_stopped(),
         "limits": LIMITS,
     }
     return render(request, "intake/imports.html", context)
@@ -129,6 +130,7 @@ def upload(request: Request, pk: UUID) -> HttpResponse:
         "n_new_tracks": counts.get("new_tracks", 0) + counts.get("files_new", 0),
         "job": shown.job,
         "is_served": workers.serve("intake"),
+        "stopped": waves.all_stopped(),
         "refused_rows": _first_refused_rows(shown.report),
         "n_not_fetched": Track.objects.filter(audio_state=Track.AudioState.NOT_FETCHED).count(),
         "refused_files": shown.files.exclude(problem=""),

@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from energyapp.jobs.kinds import kind_of
-from energyapp.jobs.words import exactly, roughly
 
 # A worker beats every 5 s (see claims.py). Six missed beats are a dead worker, not a slow one.
 HEARTBEAT_TIMEOUT = dt.timedelta(seconds=30)
@@ -157,22 +156,20 @@ class Job(models.Model):
         return round(100 * self.progress)
 
     @property
-    def took(self) -> str:
-        """The last attempt, once it has ended."""
-        return exactly(self.finished_at - self.started_at) if self.started_at and self.finished_at else ""
+    def duration(self) -> dt.timedelta | None:
+        """Of the last attempt, once it has ended."""
+        return self.finished_at - self.started_at if self.started_at and self.finished_at else None
 
     @property
-    def time_left(self) -> str:
-        """At the pace since the start. "" while that cannot be known: too little is done, or it has taken longer than that."""
-        if (
-            self.status != self.Status.RUNNING
-            or self.progress < MIN_SHARE
-            or not (self.started_at and self.progressed_at)
-        ):
-            return ""
+    def time_left(self) -> dt.timedelta | None:
+        """At the pace since the start. None while that cannot be known: too little is done, or it has taken longer than that."""
+        if self.status != self.Status.RUNNING or self.progress < MIN_SHARE:
+            return None
+        if not (self.started_at and self.progressed_at):
+            return None
         spent = self.progressed_at - self.started_at
         left = self.progressed_at + spent * (1 / self.progress - 1) - timezone.now()
-        return roughly(left) if spent >= MIN_TIME and left > dt.timedelta() else ""
+        return left if spent >= MIN_TIME and left > dt.timedelta() else None
 
     @property
     def subject_id(self) -> object | None:

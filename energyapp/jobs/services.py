@@ -14,12 +14,6 @@ from energyapp.jobs.models import MAX_ATTEMPTS, Job
 
 logger = logging.getLogger(__name__)
 
-# What says something of the attempts so far; a job that is done again has made none.
-_OF_AN_ATTEMPT = (
-    *("attempt", "token", "progress", "message", "error", "n_done", "n_failed"),
-    *("published_at", "heartbeat_at", "started_at", "progressed_at", "finished_at", "cancel_requested_at"),
-)
-
 
 class NotRetried(Exception):
     """The job cannot be done again. The message is a sentence for people."""
@@ -107,9 +101,11 @@ def retry(*, job: Job, by: str) -> None:
 
 @transaction.atomic
 def _wait_again(job: Job) -> int:
-    anew = {field: Job._meta.get_field(field).get_default() for field in _OF_AN_ATTEMPT}
     given_up = Job.objects.filter(pk=job.pk, status__in=[Job.Status.FAILED, Job.Status.CANCELLED])
-    return given_up.update(status=Job.Status.QUEUED, **anew)
+    times = ("published_at", "heartbeat_at", "started_at", "progressed_at", "finished_at", "cancel_requested_at")
+    counts = ("attempt", "progress", "n_done", "n_failed")
+    anew: dict[str, Any] = dict.fromkeys(times) | dict.fromkeys(counts, 0)
+    return given_up.update(status=Job.Status.QUEUED, token=None, message="", error="", **anew)
 
 
 def reap() -> None:

@@ -14,7 +14,6 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from energyapp.jobs import services, waves, workers
-from energyapp.jobs.kinds import KINDS
 from energyapp.jobs.listing import JobFilter, page_of
 from energyapp.jobs.models import Job
 
@@ -34,7 +33,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
     chosen = JobFilter.from_query(request.GET)
     context = {
         **_live(),
-        "stopped": [wave for kind in KINDS if KINDS[kind].is_wave and (wave := waves.stopped(kind))],
+        "stopped": waves.all_stopped(),
         "chosen": chosen,
         "selects": chosen.selects(),
         "page": page_of(chosen, request.GET),

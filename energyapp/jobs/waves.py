@@ -14,6 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from energyapp.jobs import services
+from energyapp.jobs.kinds import KINDS
 from energyapp.jobs.log import say
 from energyapp.jobs.models import Job, JobQuerySet
 
@@ -52,6 +53,10 @@ def stopped(kind: str) -> Job | None:
     """The wave that somebody has stopped: nothing of this kind is handed out until it is retried."""
     wave = Job.objects.newest(kind)
     return wave if wave and wave.cancel_requested_at else None
+
+
+def all_stopped() -> list[Job]:
+    return [wave for name, kind in KINDS.items() if kind.is_wave and (wave := stopped(name))]
 
 
 def count(kind: str, *, n_done: int = 0, n_failed: int = 0) -> None:

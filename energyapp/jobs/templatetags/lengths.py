@@ -2,9 +2,14 @@
 
 import datetime as dt
 
+from django import template
+
 MINUTE, HOUR = 60, 3600
 
+register = template.Library()
 
+
+@register.filter
 def roughly(length: dt.timedelta) -> str:
     """What an estimate may claim: "less than a minute", "4 min", "2 h".
 
@@ -17,6 +22,7 @@ def roughly(length: dt.timedelta) -> str:
     return f"{round(seconds / MINUTE)} min" if seconds < 1.5 * HOUR else f"{round(seconds / HOUR)} h"
 
 
+@register.filter
 def exactly(length: dt.timedelta) -> str:
     """
     >>> exactly(dt.timedelta(seconds=7.6)), exactly(dt.timedelta(seconds=200)), exactly(dt.timedelta(hours=2, minutes=20))
