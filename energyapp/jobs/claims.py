@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from energyapp.jobs.log import Log
 from energyapp.jobs.models import Job
+from energyapp.logs import job_id
 
 HEARTBEAT_INTERVAL_S = 5
 
@@ -68,6 +69,7 @@ class Claim:
             raise NotClaimed(f"job {self.job_id} is not waiting to be run")
         self._log = Log(self.job_id, attempt=job.attempt + 1)
         self._log.say("Started.")
+        job_id.set(self.job_id)  # for the log; the end of the task clears it (energyapp/celery.py)
         self._heart.start()
         return self
 
