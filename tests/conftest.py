@@ -172,7 +172,11 @@ def browser():
         try:
             started = playwright.chromium.launch(
                 executable_path=_chromium(),
-                args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-background-networking"],
+                args=[
+                    *("--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-background-networking"),
+                    # Else a process is started ahead for each page that might be opened next: a quarter of all that is computed.
+                    "--renderer-process-limit=1",
+                ],
             )
         except Error as problem:
             if IN_CI:
