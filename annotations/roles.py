@@ -9,9 +9,13 @@ _RULE_REVIEW = ["annotations.add_reviewrules", "annotations.add_annotatorexclusi
 _RULE = ["annotations.add_labellingrules"]
 _IMPORT = ["intake.add_upload"]
 _EXPERIMENT = ["modeling.view_experiment", "modeling.add_experiment"]
-_PREDICT = ["modeling.view_prediction", "scoring.add_scoring", "exports.add_export"]
+_PREDICT = ["modeling.view_prediction", "scoring.add_scoring"]
 _TRAIN = ["modeling.add_trainingrun", "modeling.add_promotion", "modeling.add_retrainingrules"]
-_ADMINISTER = ["annotations.change_user", "accounts.add_invitation", "audit.view_auditentry", "webhooks.add_webhook"]
+# Exports too: a file of everybody's labels cannot be blind.
+_ADMINISTER = [
+    *("annotations.change_user", "accounts.add_invitation", "audit.view_auditentry"),
+    *("webhooks.add_webhook", "exports.add_export"),
+]
 _LEAD = _REVIEW + _GUIDE + _RULE_REVIEW + _IMPORT + _EXPERIMENT + _PREDICT
 
 ROLE_PERMISSIONS: dict[str, list[str]] = {

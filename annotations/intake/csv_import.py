@@ -37,7 +37,7 @@ WANTING_AUDIO = {
 # Name in the media storage and sha256, by the path it was copied from.
 StoredAudio = dict[Path, tuple[str, str]]
 # The file that a `track_preview_url` without a scheme names; raises RowRefused.
-FindAudio = Callable[[str], Path]
+FindAudio = Callable[[str], Path | None]
 # Not float(): that takes "1_0", "1e0" and other scripts' digits. Programs that mark missing levels as NaN write 7 as 7.0.
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,3})(?:\.0*)?")
 
@@ -172,7 +172,7 @@ class _LabelsOfFile:
 
 def _check(row: Row, find_audio: FindAudio) -> TrackRow:
     track = check_track(row, find_audio)  # first: a row refused for its label has named its file all the same
-    level = _level(row.cells.get("energy", ""), row.cells.get("annotator_id", ""))
+    level = level_of(row.cells.get("energy", ""), row.cells.get("annotator_id", ""))
     return replace(track, annotator_id=_short(row, "annotator_id", 100), level=level)
 
 
@@ -206,7 +206,7 @@ def _short(row: Row, name: str, limit: int, *, required: bool = False) -> str:
     return value
 
 
-def _level(energy: str, annotator_id: str) -> int | None:
+def level_of(energy: str, annotator_id: str) -> int | None:
     """None for a row that only names a track."""
     if not energy and not annotator_id:
         return None
@@ -369,7 +369,7 @@ def _store_genres(batch: list[TrackRow], tracks: dict[str, Track]) -> None:
 def _store_annotations(batch: list[TrackRow], tracks: dict[str, Track], counts: ImportCounts) -> set[int]:
     """The lines that made an annotation."""
     labels = [(row, row.level) for row in batch if row.level is not None]
-    annotators = _annotators({row.annotator_id for row, _ in labels})
+    annotators = annotators_by_alias({row.annotator_id for row, _ in labels})
     history = Annotation.objects.filter(track__in=tracks.values(), annotator__in=annotators.values()).order_by("pk")
     current = {(label.track_id, label.annotator_id): label for label in history.current()}
     # What was relabelled by hand since the last import stays: the file says nothing new.
@@ -404,7 +404,7 @@ def _annotation(row: TrackRow, level: int, key: tuple[int, int], before: Annotat
     )
 
 
-def _annotators(aliases: set[str]) -> dict[str, User]:
+def annotators_by_alias(aliases: set[str]) -> dict[str, User]:
     """A user for each annotator_id. They cannot log in: their username is no valid one and they have no password."""
     new = [User(username=f"imported:{alias}", alias=alias, password="!imported") for alias in sorted(aliases)]
     User.objects.bulk_create(new, ignore_conflicts=True)

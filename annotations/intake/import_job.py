@@ -11,6 +11,7 @@ from django.db import transaction
 from annotations.intake.audio_store import store_audio
 from annotations.intake.csv_import import ImportCounts, counted, import_tracks
 from annotations.intake.csv_rows import RefusedRows, RowRefused
+from annotations.intake.history_import import import_history, is_history
 from annotations.intake.models import Upload, UploadedFile
 from annotations.intake.uploads import clean_path
 from annotations.models import Track
@@ -65,9 +66,12 @@ class _Import:
 
         # The token: an attempt that was given up for dead may still be writing to its own report.
         with RefusedRows(self.upload.folder / f"refused-{self.claim.token.hex[:8]}.csv") as refused:
-            counts = import_tracks(
-                table, audio_dir=None, refused=refused, find_audio=self.audio.find, on_stored=on_stored
-            )
+            if is_history(table):
+                counts = import_history(table, refused=refused, on_stored=on_stored)
+            else:
+                counts = import_tracks(
+                    table, audio_dir=None, refused=refused, find_audio=self.audio.find, on_stored=on_stored
+                )
         if refused.count:
             refused.path.replace(self.upload.report)
         # To this attempt the rows that an earlier one had stored are unchanged.

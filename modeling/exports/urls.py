@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from modeling.exports import views
+
+urlpatterns = [
+    path("exports/", views.exports, name="exports"),
+    path("exports/<int:pk>/file", views.export_file, name="export_file"),
+]

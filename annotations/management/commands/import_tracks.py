@@ -4,10 +4,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotations.intake.csv_import import import_tracks
 from annotations.intake.csv_rows import FileRefused, RefusedRows, report_path
+from annotations.intake.history_import import import_history, is_history
 
 
 class Command(BaseCommand):
-    help = "Import tracks and labels from a CSV: energy, track_uri, track_preview_url, annotator_id, genres, title, artist."
+    help = (
+        "Import tracks and labels from a CSV: energy, track_uri, track_preview_url, annotator_id, genres, title, artist; "
+        "or an export of the history, with all that it holds."
+    )
 
     def add_arguments(self, parser):
         parser.add_argument("file", type=Path, metavar="FILE.csv")
@@ -25,7 +29,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is no folder {audio_dir}.")
         try:
             with RefusedRows(report_path(file, refused)) as report:
-                counts = import_tracks(file, audio_dir=audio_dir, refused=report)
+                if is_history(file):
+                    counts = import_history(file, refused=report)
+                else:
+                    counts = import_tracks(file, audio_dir=audio_dir, refused=report)
         except FileRefused as problem:
             raise CommandError(str(problem)) from None
         self.stdout.write(str(counts))
