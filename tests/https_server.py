@@ -21,6 +21,7 @@ NAMES = ("previews.test", "cdn.test", "localhost", "127.0.0.1", "127.0.0.2")
 class Asked:
     path: str
     headers: dict[str, str]
+    body: bytes = b""
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -28,9 +29,13 @@ class Answer(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: HttpsServer
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         with self.server.lock:
-            self.server.asked.append(Asked(self.path, dict(self.headers)))
+            self.server.asked.append(Asked(self.path, dict(self.headers), body))
         answer = self.server.answers.get(self.path, self.server.otherwise)
         answer(self)
 
