@@ -20,6 +20,7 @@ import energyapp
 from annotations.models import Flag, ReviewRules
 from annotations.review.flags import Accusation, raise_flags
 from energyapp.jobs.claims import Claim, JobRefused, NotClaimed
+from energyapp.webhooks.services import announce
 from modeling.core import artifacts
 from modeling.core.dataset import evaluation_slice
 from modeling.core.evaluation import (
@@ -119,6 +120,7 @@ def _train(run: TrainingRun, claim: Claim) -> None:
             )
             store(chain(_held_out(run, data, evaluation), final_predictions(run, data.features.track_ids, final)))
             promote_by_itself(run, Comparison(**champion) if champion else None)
+            _tell(run, metrics, flags)
             claim.succeed(f"macro-MAE {metrics['out_of_fold']['macro_mae']:.2f}; {flags['open']} labels to review")
         unless_it_succeeds.pop_all()
 
@@ -202,6 +204,14 @@ def _raise(run: TrainingRun, suspects: list[Accusation]) -> dict[str, Any]:
         "new": len(doubted - known),
         "open": raise_flags(suspects, source=str(run)),
     }
+
+
+def _tell(run: TrainingRun, metrics: dict[str, Any], flags: dict[str, Any]) -> None:
+    """Others' systems, where they want to hear of it."""
+    macro_mae = {part: metrics[part]["macro_mae"] for part in ("out_of_fold", "slice") if part in metrics}
+    announce("run.finished", {"run": run.pk, "recipe": run.recipe, "macro_mae": macro_mae})
+    if flags["new"]:
+        announce("flags.raised", {"run": run.pk, "new": flags["new"], "open": flags["open"]})
 
 
 def _held_out(run: TrainingRun, data: TrainingData, evaluation: Evaluation) -> Iterator[Prediction]:

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from annotations.models import Annotation, Flag, Track
 from energyapp.jobs.models import Job
+from energyapp.webhooks.models import Webhook
 from modeling import pipeline, services
 from modeling.core import artifacts
 from modeling.core.dataset import Dataset, evaluation_slice, in_evaluation_slice
@@ -36,6 +37,21 @@ def test_a_training_ends_with_metrics_predictions_a_model_and_a_promotion(librar
     assert run.predictions.held_out().count() == 60
     assert run.predictions.filter(part=Prediction.Part.FINAL).count() == 60
     assert TrainingRun.objects.live() == run
+
+
+def test_other_systems_are_told_of_the_run_and_of_its_flags(library, admin):
+    events = ["run.finished", "flags.raised"]
+    webhook = Webhook.objects.create(url="https://hooks.example.org/", events=events, created_by=admin)
+
+    run = train()
+
+    told = {delivery.event: delivery.payload for delivery in webhook.deliveries.all()}
+    assert told["run.finished"]["macro_mae"]["out_of_fold"] == run.results["out_of_fold"]["macro_mae"]
+    assert told["flags.raised"] == {
+        "run": run.pk,
+        "new": run.results["flags"]["new"],
+        "open": Flag.objects.open().count(),
+    }
 
 
 def test_the_model_on_disk_is_what_the_run_says(library):
