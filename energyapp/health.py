@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLate
 from typing import Any
 
-from celery import current_app
+from celery import Celery, current_app
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection, connections
@@ -86,11 +86,14 @@ def _ask(name: str) -> Future[None]:
         answer = _under_way.get(name)
         if answer is None or answer.done():
             answer = _under_way[name] = Future()
-            threading.Thread(target=_check, args=(CHECKS[name], answer), name=f"readyz {name}", daemon=True).start()
+            # Its own application is a thread's own matter to Celery.
+            arguments = (CHECKS[name], answer, current_app._get_current_object())
+            threading.Thread(target=_check, args=arguments, name=f"readyz {name}", daemon=True).start()
         return answer
 
 
-def _check(check: Callable[[], None], answer: Future[None]) -> None:
+def _check(check: Callable[[], None], answer: Future[None], app: Celery) -> None:
+    app.set_current()
     try:
         check()
         answer.set_result(None)
@@ -127,7 +130,7 @@ def migrations() -> None:
 
 def broker() -> None:
     with current_app.connection_for_write() as redis:
-        redis.ensure_connection(max_retries=1, timeout=int(PATIENCE_S))
+        redis.ensure_connection(max_retries=1, interval_start=0, timeout=int(PATIENCE_S))
 
 
 def queues() -> None:

@@ -31,7 +31,7 @@ urlpatterns = [
     path("", include("modeling.scoring.urls")),
     path("", include("modeling.exports.urls")),
     path("", include("energyapp.jobs.urls")),
-    path("", include("energyapp.audit.urls")),
+    path("", include("energyapp.administration.urls")),
     path("", include("energyapp.webhooks.urls")),
     path("", include("energyapp.api.urls")),
 ]

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from annotations.accounts.models import Invitation, digest_of
 from annotations.intake.models import Upload, UploadedFile
 from annotations.models import (
     Annotation,
@@ -30,6 +31,8 @@ from modeling.core.estimates import Estimate
 from modeling.core.lab.catalogue import EXPERIMENTS
 from modeling.core.lab.report import Chart, Column, Findings, Provenance, Report, Series, Table, matrix
 from modeling.models import Experiment, Prediction, Promotion, TrainingRun
+
+INVITATION_SECRET = "a-secret-that-nobody-guesses"
 
 
 class UserFactory(DjangoModelFactory):
@@ -58,6 +61,18 @@ class LeadFactory(UserFactory):
 
 class AdminFactory(UserFactory):
     role = ADMIN
+
+
+class InvitationFactory(DjangoModelFactory):
+    """A link that makes an annotator."""
+
+    class Meta:
+        model = Invitation
+
+    digest = digest_of(INVITATION_SECRET)
+    role = ANNOTATOR
+    invited_by = factory.SubFactory(AdminFactory)
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=7))
 
 
 class GenreFactory(DjangoModelFactory):

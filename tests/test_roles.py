@@ -7,10 +7,12 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from tests.conftest import logged_in
 from tests.factories import (
+    INVITATION_SECRET,
     AnnotationFactory,
     AnnotatorFactory,
     ExperimentFactory,
     FlagFactory,
+    InvitationFactory,
     PredictionFactory,
     RunningJobFactory,
     TrackFactory,
@@ -32,10 +34,27 @@ MAY = {
 # URL name -> (method, who)
 RULES = {
     "healthz": ("get", EVERYBODY),
+    "readyz": ("get", EVERYBODY),
+    "metrics": ("get", EVERYBODY),  # who has the token: tests/test_metrics.py
+    "invitation": ("get", EVERYBODY),
     "token": ("get", EVERYBODY),
     "log_in": ("get", EVERYBODY),
     "home": ("get", "logged in"),
     "log_out": ("post", "logged in"),
+    "account": ("get", "logged in"),
+    "change_name": ("post", "logged in"),
+    "change_password": ("post", "logged in"),
+    "people": ("get", ADMINS),
+    "invite": ("post", ADMINS),
+    "revoke_invitation": ("post", ADMINS),
+    "person": ("get", ADMINS),
+    "change_role": ("post", ADMINS),
+    "deactivate": ("post", ADMINS),
+    "activate": ("post", ADMINS),
+    "offer_password": ("post", ADMINS),
+    "settings": ("get", ADMINS),
+    "audit": ("get", ADMINS),
+    "audit_csv": ("get", ADMINS),
     "label": ("get", LABELLERS),
     "annotate": ("post", LABELLERS),
     "skip": ("post", LABELLERS),
@@ -79,6 +98,11 @@ RULES = {
     "rounds": ("get", LEADS),
     "run": ("get", LEADS),
     "run_tracks": ("get", LEADS),
+    "dashboard_csv": ("get", LEADS),
+    "run_csv": ("get", LEADS),
+    "runs": ("get", LEADS),
+    "compare_runs": ("get", LEADS),
+    "compare_csv": ("get", LEADS),
     "train": ("post", ADMINS),
     "promote": ("post", ADMINS),
     "retraining": ("get", LEADS),
@@ -122,12 +146,23 @@ def objects():
         **dict.fromkeys(["track_audio", "track", "send_back"], TrackFactory().pk),
         **dict.fromkeys(["review", "give_opinion", "decide", "undo_decision"], FlagFactory().pk),
         **dict.fromkeys(["run", "run_tracks", "promote"], run.pk),
+        **dict.fromkeys(["dashboard_csv", "compare_csv"], "macro_mae"),
+        "run_csv": (run.pk, "matrix"),
         **dict.fromkeys(["job", "follow_job", "cancel_job", "retry_job"], RunningJobFactory().pk),
         **dict.fromkeys(["annotator", "exclude_annotator"], AnnotatorFactory().pk),
         **dict.fromkeys(["experiment", "report_csv", "report_json", "run_again"], ExperimentFactory().pk),
         **dict.fromkeys(["experiment_state", "run_experiment"], "resampling"),
+        **dict.fromkeys(["person", "change_role", "deactivate", "activate", "offer_password"], UserFactory().pk),
+        "revoke_invitation": InvitationFactory().pk,
+        "invitation": INVITATION_SECRET,
         **dict.fromkeys(["upload", "add_file", "finish_upload", "refused_rows"], UploadFactory().pk),
     }
+
+
+def address(name, objects):
+    """What takes two arguments has a tuple of them."""
+    behind = objects.get(name, ())
+    return reverse(name, args=behind if isinstance(behind, tuple) else [behind])
 
 
 @pytest.fixture
@@ -144,7 +179,7 @@ def people(client, annotator, lead, admin):
 @pytest.mark.parametrize("name", RULES)
 def test_only_those_who_may_get_through(name, objects, people):
     method, who = RULES[name]
-    url = reverse(name, args=[objects[name]] if name in objects else [])
+    url = address(name, objects)
     may = MAY.get(who, MAY[EVERYBODY] - {"stranger"})
 
     for person, client in people.items():
@@ -162,7 +197,7 @@ def test_only_those_who_may_get_through(name, objects, people):
     "name", [name for name, (method, _) in RULES.items() if method == "post" and name != "log_out"]
 )
 def test_what_changes_something_is_not_done_by_a_link(name, objects, people):
-    url = reverse(name, args=[objects[name]] if name in objects else [])
+    url = address(name, objects)
 
     assert people["admin"].get(url).status_code == 405
 
@@ -179,7 +214,7 @@ def test_an_annotator_sees_no_label_of_another_and_no_prediction_by_any_url(anno
     for name, (method, _) in RULES.items():
         if method == "post":
             continue
-        response = client.get(reverse(name, args=[objects[name]] if name in objects else []), follow=True)
+        response = client.get(address(name, objects), follow=True)
         if response.streaming:
             continue
         html = response.content.decode()

@@ -16,7 +16,7 @@ class AuditEntryManager(models.Manager["AuditEntry"]):
 
 
 class AuditEntry(models.Model):
-    """Who did what to whom, and when. Only added to."""
+    """Who did what to whom, and when. Only added to: triggers refuse anything else (migration 0002)."""
 
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     action = models.CharField(max_length=40, help_text='For instance "role changed".')
@@ -29,6 +29,10 @@ class AuditEntry(models.Model):
     class Meta:
         ordering = ["-pk"]
         verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(name="audit_by_time", fields=["-created_at", "-id"]),
+            models.Index(name="audit_about", fields=["subject"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.by or 'nobody'}: {self.action} {self.subject}"
