@@ -153,6 +153,8 @@ def objects():
     return {
         **dict.fromkeys(["track_audio", "track", "send_back"], TrackFactory().pk),
         **dict.fromkeys(["review", "give_opinion", "decide", "undo_decision"], FlagFactory().pk),
+        **dict.fromkeys(["energy", "draw_curve"], TrackFactory().pk),
+        **dict.fromkeys(["scoring", "scoring_state", "scoring_result"], ScoringFactory().pk),
         **dict.fromkeys(["run", "run_tracks", "promote"], run.pk),
         **dict.fromkeys(["dashboard_csv", "compare_csv"], "macro_mae"),
         "run_csv": (run.pk, "matrix"),
