@@ -15,6 +15,7 @@ from tests.factories import (
     InvitationFactory,
     PredictionFactory,
     RunningJobFactory,
+    ScoringFactory,
     TrackFactory,
     TrainingRunFactory,
     UploadFactory,
