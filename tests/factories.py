@@ -315,6 +315,28 @@ class PredictionFactory(DjangoModelFactory):
     level = 7
 
 
+class ScoringFactory(DjangoModelFactory):
+    """A CSV whose rows are taken in."""
+
+    class Meta:
+        model = Scoring
+
+    requested_by = factory.SubFactory(LeadFactory)
+    job = factory.SubFactory(SucceededJobFactory, kind="score", message="2 rows taken in")
+    name = "tracks.csv"
+    columns = ["track_uri"]
+
+
+class ScoringRowFactory(DjangoModelFactory):
+    class Meta:
+        model = ScoringRow
+
+    scoring = factory.SubFactory(ScoringFactory)
+    position = factory.Sequence(lambda n: n + 1)
+    track = factory.SubFactory(TrackFactory)
+    cells = factory.LazyAttribute(lambda row: [row.track.uri] if row.track else [""])
+
+
 class UploadFactory(DjangoModelFactory):
     """A CSV that has been imported."""
 
