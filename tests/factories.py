@@ -31,6 +31,7 @@ from modeling.core.estimates import Estimate
 from modeling.core.lab.catalogue import EXPERIMENTS
 from modeling.core.lab.report import Chart, Column, Findings, Provenance, Report, Series, Table, matrix
 from modeling.models import Experiment, Prediction, Promotion, TrainingRun
+from modeling.scoring.models import Scoring, ScoringRow
 
 INVITATION_SECRET = "a-secret-that-nobody-guesses"
 
