@@ -107,16 +107,15 @@ def _enqueue(tracks: TrackQuerySet, *, lost_before: dt.datetime, at_most: int) -
     return send(ours)
 
 
-def send(track_ids: Iterable[int]) -> int:
-    """Stops at the first sign that the broker is away; those tracks come again by themselves."""
-    n_sent = 0
-    for track_id in track_ids:
+def send(track_ids: Collection[int]) -> int:
+    """How many were sent. With the broker away the others come with the next tick: nothing has been sent that could be lost."""
+    for n_sent, track_id in enumerate(track_ids):
         try:
             current_app.send_task("features.compute", args=[track_id])
         except BrokerUnavailable:
-            break
-        n_sent += 1
-    return n_sent
+            Track.objects.filter(pk__in=list(track_ids)[n_sent:]).update(features_queued_at=None)
+            return n_sent
+    return len(track_ids)
 
 
 @transaction.atomic

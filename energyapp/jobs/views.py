@@ -72,7 +72,12 @@ def _live() -> dict[str, Any]:
 def job(request: HttpRequest, pk: int) -> HttpResponse:
     """How far it is or how it ended, and what each attempt said."""
     shown = get_object_or_404(Job.objects.select_related("requested_by"), pk=pk)
-    context = {"job": shown, "is_served": workers.serve(queue_of(shown)), "lines": shown.lines.order_by("-pk")}
+    context = {
+        "job": shown,
+        "is_served": workers.serve(queue_of(shown)),
+        "lines": shown.lines.order_by("-pk"),
+        "can_retry": not shown.is_superseded,
+    }
     return render(request, "jobs/job.html", context)
 
 

@@ -32,7 +32,7 @@ def take_up(
             return None
         wave, _ = services.note(kind=kind, requested_by=None)
     if wave.cancel_requested_at:
-        if _running(wave).end_where_asked():
+        if wave.is_live and _running(wave).end_where_asked():
             say(wave, "Stopped.")
         return None
     return _begun(wave, arguments) if wave.status == Job.Status.QUEUED else wave
