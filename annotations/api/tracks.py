@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from rest_framework import serializers
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.response import Response
 
@@ -28,7 +29,7 @@ class TrackSerializer(serializers.ModelSerializer):
     uri = serializers.CharField(read_only=True, allow_null=True)
     title = serializers.CharField(read_only=True, allow_null=True)
     artist = serializers.CharField(read_only=True, allow_null=True)
-    genres = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True, allow_null=True)
+    genres = serializers.SerializerMethodField()
     use = serializers.CharField(
         source="reference.use", default=None, read_only=True, allow_null=True, help_text="example, gold, or null."
     )
@@ -41,6 +42,9 @@ class TrackSerializer(serializers.ModelSerializer):
             "id", "uri", "title", "artist", "genres", "audio_state", "audio_problem", "audio_damage", "duration_s",
             "loudest_start_s", "loudest_end_s", "loudness_lufs", "is_synthetic", "use", "n_annotators", "created_at",
         ]  # fmt: skip
+
+    def get_genres(self, track: Track) -> list[str] | None:
+        return [genre.name for genre in track.genres.all()]
 
     def to_representation(self, track: Track) -> dict[str, Any]:
         return {**super().to_representation(track), **dict.fromkeys(self.context["covered"])}
@@ -129,9 +133,10 @@ class Tracks(Resource):
     def filtered(self, rows: Any, query: dict[str, Any]) -> TrackQuerySet:
         if state := query.get("state"):
             rows = rows.filter(audio_state=state)
-        # Of what is covered nobody finds out by asking.
-        if not self._sees_library:
-            return rows
+        if {"uri", "q"} & set(query) and not self._sees_library:
+            raise PermissionDenied(
+                "You see the tracks that you hold, and not their names: these cannot be searched for."
+            )
         if uri := query.get("uri"):
             rows = rows.filter(uri=uri)
         return matching(rows, query["q"]) if query.get("q") else rows
