@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Max, Model, Q
+from django.db import connection
+from django.db.models import Count, Model, Q
 
 from annotations.models import Annotation, AnnotatorExclusion, Decision, Track
 from modeling.models import FeatureVector, TrainingRun
@@ -21,9 +22,11 @@ LOOKED_AT: dict[str, type[Model]] = {
 
 def newest_ids() -> dict[str, int]:
     """Of all that a training looks at the newest there is; 0 before the first."""
-    return {
-        name: model._default_manager.aggregate(newest=Max("pk"))["newest"] or 0 for name, model in LOOKED_AT.items()
-    }
+    # One statement, which no query of one model can be; each part of it looks at the end of an index.
+    newest = ", ".join(f"(SELECT MAX(id) FROM {model._meta.db_table})" for model in LOOKED_AT.values())
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {newest}")
+        return {name: found or 0 for name, found in zip(LOOKED_AT, cursor.fetchone(), strict=True)}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t
 
-from modeling.core.comparison import paired
+from modeling.core.comparison import paired, se_of_one_spread
 from modeling.core.evaluation import Evaluation
 from modeling.core.metrics import Floats, Levels
 from modeling.models import Prediction, TrainingRun
@@ -82,20 +82,7 @@ def measured(truth: Levels, *, before: Levels, after: Levels, artists: ArrayLike
         was, now = (counted(each) for each in off)
         strata = truth if by_level else np.zeros_like(truth)
         change = paired(was, now, strata=strata, clusters=artists)
-        se = max(float(np.nan_to_num(change.se)), _se_of_one_spread(now - was, strata))
+        se = max(float(np.nan_to_num(change.se)), se_of_one_spread(now - was, strata))
         interval = {"low": change.change - reach * se, "high": change.change + reach * se}
         found[name] = {"before": change.before, "after": change.after, "change": change.change, "se": se, **interval}
     return found
-
-
-def _se_of_one_spread(difference: Floats, strata: Levels) -> float:
-    """The standard error if tracks of all levels spread alike.
-
-    A level with one track says nothing of how its tracks spread, and counts a tenth. Where it is taken not to spread at all, of
-    two equal models one in twelve is called better (50 tracks); with the larger of both standard errors it is one in forty.
-    """
-    _, stratum, n = np.unique(strata, return_inverse=True, return_counts=True)
-    mean = np.bincount(stratum, difference) / n
-    n_free = max(1, len(difference) - len(n))
-    variance = float(np.sum((difference - mean[stratum]) ** 2)) / n_free
-    return float(np.sqrt(variance * np.sum(1 / n))) / len(n)
