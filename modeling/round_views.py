@@ -10,9 +10,10 @@ from django.views.decorators.http import require_safe
 
 from annotations.http import Request
 from energyapp.charts import Point, line_with_band
+from modeling.dashboard.facts import N_RUNS_DRAWN
 from modeling.models import TrainingRun
+from modeling.permissions import see_runs
 from modeling.rounds import ENOUGH_TRACKS, rounds_of
-from modeling.views import N_RUNS_DRAWN, see_runs
 
 PAGE_SIZE = 10
 

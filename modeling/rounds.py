@@ -141,6 +141,13 @@ def rounds_of(runs: Sequence[TrainingRun], *, next_run: TrainingRun | None = Non
     return [_round(run, after, decisions[run.pk], len(labels[run.pk])) for run, after in zip(runs, later, strict=True)]
 
 
+def newest_rounds(runs: Sequence[TrainingRun]) -> list[Round]:
+    """As `rounds_of`, up to now and without the labels given again: what the dashboard, which asks little, says of them."""
+    decisions = _by_run(_decisions(runs), runs, "newest_decision") if runs else {}
+    later = [None, *runs[:-1]]
+    return [_round(run, after, decisions[run.pk], 0) for run, after in zip(runs, later, strict=False)]
+
+
 def _round(run: TrainingRun, next_run: TrainingRun | None, decisions: list[Decision], n_relabelled: int) -> Round:
     newest = {decision.flag.annotation_id: decision for decision in decisions}.values()
     # As annotations.review.precision counts.

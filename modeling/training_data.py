@@ -268,4 +268,8 @@ def _notes(annotations: list[Label], uris: NDArray[np.str_]) -> tuple[str, ...]:
 
 def group_of(track: Track) -> str:
     """What is held out together: an artist's tracks; without an artist, tracks with the same bytes."""
-    return track.artist.casefold().strip() or track.sha256 or track.uri
+    return group_name(track.artist, track.sha256, track.uri)
+
+
+def group_name(artist: str, sha256: str, uri: str) -> str:
+    return artist.casefold().strip() or sha256 or uri

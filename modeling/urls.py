@@ -1,13 +1,20 @@
 from django.urls import path
 
 from modeling import lab_views, round_views, views
+from modeling.dashboard import compare_views, runs_views
+from modeling.dashboard import views as dashboard
 
 urlpatterns = [
-    path("dashboard/", views.dashboard, name="dashboard"),
+    path("dashboard/", dashboard.dashboard, name="dashboard"),
+    path("dashboard/<slug:name>.csv", dashboard.dashboard_csv, name="dashboard_csv"),
     path("rounds/", round_views.rounds, name="rounds"),
     path("train/", views.train, name="train"),
-    path("runs/<int:pk>/", views.run, name="run"),
-    path("runs/<int:pk>/tracks/", views.run_tracks, name="run_tracks"),
+    path("runs/", runs_views.runs, name="runs"),
+    path("runs/compare/", compare_views.compare_runs, name="compare_runs"),
+    path("runs/compare/<slug:name>.csv", compare_views.compare_csv, name="compare_csv"),
+    path("runs/<int:pk>/", dashboard.run, name="run"),
+    path("runs/<int:pk>/<slug:name>.csv", dashboard.run_csv, name="run_csv"),
+    path("runs/<int:pk>/tracks/", dashboard.run_tracks, name="run_tracks"),
     path("runs/<int:pk>/promote/", views.promote, name="promote"),
     path("lab/", lab_views.lab, name="lab"),
     path("lab/<int:pk>/", lab_views.experiment, name="experiment"),

@@ -69,6 +69,7 @@ def spark_bars(values: Sequence[float], *, maximum: float, label: str) -> SafeSt
         tag("line", class_="axis", x1=0, x2=SPARK_WIDTH, y1=SPARK_HEIGHT, y2=SPARK_HEIGHT),
         *bars,
         class_="spark",
+        preserveAspectRatio="none",
         viewBox=f"0 0 {SPARK_WIDTH:g} {SPARK_HEIGHT:g}",
         role="img",
         aria_label=label,

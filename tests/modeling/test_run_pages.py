@@ -23,7 +23,7 @@ def test_the_dashboard_shows_the_newest_run_and_how_it_moved(as_admin, django_as
     TrainingRun.objects.filter(pk=run.pk).update(metrics=run.metrics)
     PromotionFactory(run=run)
 
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(14):
         html = as_admin.get("/dashboard/").content.decode()
 
     assert "0.85" in html
