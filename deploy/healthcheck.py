@@ -13,10 +13,15 @@ BEAT_SILENCE_S = 600
 
 
 def web() -> bool:
-    """The server answers, spoken to as nginx does: under a name that it serves, and as if by https."""
+    """The server answers and reaches its database, spoken to as nginx does: under a name that it serves, as if by https.
+
+    Not whether workers and broker are there: pages go on without them, and say so.
+    """
     host = os.environ["ENERGYAPP_ALLOWED_HOSTS"].split(",")[0].strip().lstrip("*.")
     connection = http.client.HTTPConnection("127.0.0.1", 8000, timeout=4)
-    connection.request("GET", "/healthz", headers={"Host": host, "X-Forwarded-Proto": "https"})
+    connection.request(
+        "GET", "/readyz?parts=database,migrations,disk", headers={"Host": host, "X-Forwarded-Proto": "https"}
+    )
     return connection.getresponse().status == 200
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -72,8 +73,9 @@ def holds_token(request: HttpRequest) -> bool:
 
 def problems_of(names: Iterable[str]) -> dict[str, str]:
     """What is wrong with each part; empty where it is well. All are asked at once."""
+    deadline = time.monotonic() + PATIENCE_S
     asked = {name: _ask(name) for name in names}
-    return {name: _answer(answer) for name, answer in asked.items()}
+    return {name: _answer(answer, deadline - time.monotonic()) for name, answer in asked.items()}
 
 
 _under_way: dict[str, Future[None]] = {}
@@ -106,9 +108,9 @@ def _check(check: Callable[[], None], answer: Future[None], app: Celery) -> None
         connections.close_all()  # this thread's own
 
 
-def _answer(answer: Future[None]) -> str:
+def _answer(answer: Future[None], left_s: float) -> str:
     try:
-        problem = answer.exception(timeout=PATIENCE_S)
+        problem = answer.exception(timeout=max(0.0, left_s))
     except TooLate:
         return f"no answer within {PATIENCE_S:g} s"
     return "" if problem is None else f"{type(problem).__name__}: {problem}".removeprefix("NotReady: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.conf import settings
@@ -27,12 +28,15 @@ def _rows() -> list[tuple[str, str, str]]:
         ("FLAG_SHARE", "Share that a model may doubt, before rules were set", str(settings.FLAG_SHARE)),
         ("LEASE_MINUTES", "Minutes a track is kept for somebody", str(settings.LEASE_MINUTES)),
         ("TIME_ZONE", "Time zone", settings.TIME_ZONE),
-        ("PREVIEW_HOSTS", "Servers that previews come from", ", ".join(settings.PREVIEW_HOSTS) or "any public server"),
+        ("PREVIEW_HOSTS", "Servers that previews come from", _list(settings.PREVIEW_HOSTS) or "any public server"),
         ("PREVIEW_CONNECTIONS", "Previews at a time from one server", str(settings.PREVIEW_CONNECTIONS)),
+        ("WEBHOOK_NETWORKS", "Private networks that may be told of events", _list(settings.WEBHOOK_RULES["networks"])),
+        ("API_TOKEN_RATE", "Requests a minute of an API token", str(settings.API_REQUESTS_PER_MINUTE["token"])),
+        ("API_USER_RATE", "Requests a minute of a person", str(settings.API_REQUESTS_PER_MINUTE["user"])),
         ("SPOTIFY_CLIENT_ID", "Spotify application", _whether(settings.SPOTIFY_CLIENT_ID)),
         ("SPOTIFY_CLIENT_SECRET", "Its secret", _whether(settings.SPOTIFY_CLIENT_SECRET)),
-        ("ALLOWED_HOSTS", "Names of this site", ", ".join(settings.ALLOWED_HOSTS)),
-        ("CSRF_TRUSTED_ORIGINS", "Where forms may come from", ", ".join(settings.CSRF_TRUSTED_ORIGINS)),
+        ("ALLOWED_HOSTS", "Names of this site", _list(settings.ALLOWED_HOSTS)),
+        ("CSRF_TRUSTED_ORIGINS", "Where forms may come from", _list(settings.CSRF_TRUSTED_ORIGINS)),
         ("TRUSTED_PROXIES", "Proxies in front", str(settings.TRUSTED_PROXIES)),
         ("HTTPS_REDIRECT", "Visitors are sent to https", _yes(https)),
         ("HSTS_SECONDS", "Seconds that browsers remember https", str(settings.SECURE_HSTS_SECONDS)),
@@ -55,6 +59,10 @@ def _rows() -> list[tuple[str, str, str]]:
 
 def _whether(value: str) -> str:
     return "set" if value else "not set"
+
+
+def _list(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
 
 
 def _yes(value: bool) -> str:

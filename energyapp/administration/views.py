@@ -47,7 +47,9 @@ def audit(request: Request) -> HttpResponse:
         "form": form,
         "kinds": KINDS,
         "chosen": [kind for kind in request.GET.getlist("kind") if kind in KINDS] or USUAL,
-        "names": User.objects.filter(groups__name__in=[ADMIN, LEAD]).order_by("username").values_list("username"),
+        "names": User.objects.filter(groups__name__in=[ADMIN, LEAD])
+        .order_by("username")
+        .values_list("username", flat=True),
     }
     if not form.is_valid():
         return render(request, "administration/audit.html", context, status=422)
