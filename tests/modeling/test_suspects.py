@@ -35,7 +35,7 @@ BY_FEATURES = {"score", "level", "interval", "belief", "neighbours"}
 def suspects(reason, **rules):
     """The accusations for this reason, most suspicious first."""
     data = read_training_data()
-    found = find_suspects(data, cross_validate("baseline", data.dataset), ReviewRules(**rules), seed=0)
+    found = find_suspects(data, cross_validate("ridge_thresholds", data.dataset), ReviewRules(**rules), seed=0)
     return sorted((each for each in found if each.reason == reason), key=lambda each: -each.suspicion)
 
 
@@ -260,7 +260,7 @@ def every_reason_at_once(track):
 
 def accused_of_anything():
     data = read_training_data()
-    found = find_suspects(data, cross_validate("baseline", data.dataset), ReviewRules(), seed=0)
+    found = find_suspects(data, cross_validate("ridge_thresholds", data.dataset), ReviewRules(), seed=0)
     return {(each.annotation_id, str(each.reason)) for each in found}
 
 
