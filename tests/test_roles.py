@@ -3,13 +3,19 @@
 import uuid
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from annotations.models import User
+from energyapp.api import tokens
 from tests.conftest import logged_in
 from tests.factories import (
     INVITATION_SECRET,
     AnnotationFactory,
     AnnotatorFactory,
+    DecisionFactory,
     ExperimentFactory,
     FlagFactory,
     InvitationFactory,
@@ -130,40 +136,101 @@ RULES = {
     "live_jobs": ("get", LEADS),
     "job": ("get", LEADS),
     "follow_job": ("get", LEADS),
+    "tokens": ("get", "logged in"),
+    "revoke_token": ("post", "logged in"),  # another's is not found: tests/api/test_tokens.py
+    "api:docs": ("get", "logged in"),
     "cancel_job": ("post", ADMINS),  # of a training; others: tests/jobs/test_cancelling.py
     "retry_job": ("post", ADMINS),
 }
 
 
-def url_names(patterns=None):
+# (method, URL name) -> who. Here strangers are answered, and not sent to the login; a token opens what a login opens.
+API_RULES = {
+    ("get", "api:root"): "logged in",
+    ("get", "api:me"): "logged in",
+    ("get", "api:schema"): "logged in",
+    ("get", "api:nothing"): "logged in",
+    ("get", "api:tracks-list"): LABELLERS,
+    ("get", "api:tracks-detail"): LABELLERS,
+    ("get", "api:tracks-audio"): LABELLERS,
+    ("post", "api:tracks-claim"): LABELLERS,
+    ("post", "api:tracks-skip"): LABELLERS,
+    ("post", "api:tracks-release"): LABELLERS,
+    ("get", "api:annotations-list"): LABELLERS,
+    ("post", "api:annotations-list"): LABELLERS,
+    ("get", "api:annotations-detail"): LABELLERS,
+    ("post", "api:annotations-change"): LABELLERS,
+    ("get", "api:flags-list"): LEADS,
+    ("get", "api:flags-detail"): LEADS,
+    ("post", "api:flags-opinion"): LEADS,
+    ("get", "api:decisions-list"): LEADS,
+    ("post", "api:decisions-list"): LEADS,
+    ("get", "api:decisions-detail"): LEADS,
+    ("post", "api:decisions-undo"): LEADS,
+    ("get", "api:runs-list"): LEADS,
+    ("post", "api:runs-list"): ADMINS,
+    ("get", "api:runs-detail"): LEADS,
+    ("post", "api:runs-promote"): ADMINS,
+    ("get", "api:predictions-list"): LEADS,
+    ("get", "api:predictions-detail"): LEADS,
+    ("get", "api:jobs-list"): LEADS,
+    ("get", "api:jobs-detail"): LEADS,
+    ("post", "api:jobs-cancel"): ADMINS,  # of a training; others: tests/api/test_jobs.py
+    ("post", "api:jobs-retry"): ADMINS,
+}
+
+
+def urls(patterns=None, namespace=""):
+    """Each name with its pattern."""
     for pattern in get_resolver().url_patterns if patterns is None else patterns:
         if isinstance(pattern, URLResolver):
-            yield from url_names(pattern.url_patterns)
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from urls(pattern.url_patterns, inner)
         elif isinstance(pattern, URLPattern):
-            yield pattern.name
+            yield f"{namespace}{pattern.name}", pattern
 
 
 def test_every_url_has_a_rule():
-    assert set(url_names()) == set(RULES)
+    assert {name for name, _ in urls()} == {*RULES, *(name for _, name in API_RULES)}
+
+
+def test_every_method_of_the_api_has_a_rule():
+    of_resources = {
+        (method, name)
+        for name, pattern in urls()
+        for method in getattr(pattern.callback, "actions", None) or ()
+        if name.startswith("api:")
+    }
+
+    assert of_resources <= set(API_RULES)
 
 
 @pytest.fixture
 def objects():
     """Something behind every URL that takes an id."""
-    run = TrainingRunFactory()
+    run, track, job = TrainingRunFactory(), TrackFactory(), RunningJobFactory()
     return {
-        **dict.fromkeys(["track_audio", "track", "send_back"], TrackFactory().pk),
+        **dict.fromkeys(["track_audio", "track", "send_back"], track.pk),
         **dict.fromkeys(["review", "give_opinion", "decide", "undo_decision"], FlagFactory().pk),
         **dict.fromkeys(["energy", "draw_curve"], TrackFactory().pk),
         **dict.fromkeys(["scoring", "scoring_state", "scoring_result"], ScoringFactory().pk),
         **dict.fromkeys(["run", "run_tracks", "promote"], run.pk),
         **dict.fromkeys(["dashboard_csv", "compare_csv"], "macro_mae"),
         "run_csv": (run.pk, "matrix"),
-        **dict.fromkeys(["job", "follow_job", "cancel_job", "retry_job"], RunningJobFactory().pk),
+        **dict.fromkeys(["job", "follow_job", "cancel_job", "retry_job"], job.pk),
         **dict.fromkeys(["annotator", "exclude_annotator"], AnnotatorFactory().pk),
         **dict.fromkeys(["experiment", "report_csv", "report_json", "run_again"], ExperimentFactory().pk),
         **dict.fromkeys(["experiment_state", "run_experiment"], "resampling"),
         **dict.fromkeys(["person", "change_role", "deactivate", "activate", "offer_password"], UserFactory().pk),
+        "revoke_token": 1,
+        **dict.fromkeys(["api:tracks-detail", "api:tracks-audio", "api:tracks-skip", "api:tracks-release"], track.pk),
+        **dict.fromkeys(["api:annotations-detail", "api:annotations-change"], AnnotationFactory().pk),
+        **dict.fromkeys(["api:flags-detail", "api:flags-opinion"], FlagFactory().pk),
+        **dict.fromkeys(["api:decisions-detail", "api:decisions-undo"], DecisionFactory().pk),
+        **dict.fromkeys(["api:runs-detail", "api:runs-promote"], run.pk),
+        "api:predictions-detail": PredictionFactory(run=run).pk,
+        **dict.fromkeys(["api:jobs-detail", "api:jobs-cancel", "api:jobs-retry"], job.pk),
+        "api:nothing": "nowhere/",
         "revoke_invitation": InvitationFactory().pk,
         "invitation": INVITATION_SECRET,
         **dict.fromkeys(["upload", "add_file", "finish_upload", "refused_rows"], UploadFactory().pk),
@@ -204,6 +271,34 @@ def test_only_those_who_may_get_through(name, objects, people):
             assert response.status_code == 403, f"{person} gets through to {name}"
 
 
+@pytest.fixture
+def program_of(people):
+    """A client with a token in place of the login."""
+
+    def program(person):
+        session = people[person].session
+        if "_auth_user_id" not in session:
+            return Client()
+        user = User.objects.get(pk=session["_auth_user_id"])
+        _, secret = tokens.make(user=user, name="x", scope="write")
+        return Client(headers={"authorization": f"Bearer {secret}"})
+
+    return program
+
+
+@pytest.mark.parametrize(("method", "name"), API_RULES)
+def test_only_those_who_may_get_an_answer_of_the_api(method, name, objects, people, program_of):
+    url, who = address(name, objects), API_RULES[method, name]
+    may = MAY.get(who, MAY[EVERYBODY] - {"stranger"})
+
+    for person, client in people.items():
+        statuses = {getattr(each, method)(url).status_code for each in (client, program_of(person))}
+        if person in may:
+            assert not statuses & {401, 403}, f"{person} is kept from {name}"
+        else:
+            assert statuses == {401 if person == "stranger" else 403}, f"{person} gets through to {name}"
+
+
 @pytest.mark.parametrize(
     "name", [name for name, (method, _) in RULES.items() if method == "post" and name != "log_out"]
 )
@@ -222,9 +317,8 @@ def test_an_annotator_sees_no_label_of_another_and_no_prediction_by_any_url(anno
     PredictionFactory(track=track, score=8.7654)
     client = logged_in(annotator)
 
-    for name, (method, _) in RULES.items():
-        if method == "post":
-            continue
+    looked_at = [name for name, (method, _) in RULES.items() if method == "get"]
+    for name in [*looked_at, *(name for method, name in API_RULES if method == "get")]:
         response = client.get(address(name, objects), follow=True)
         if response.streaming:
             continue
@@ -233,6 +327,16 @@ def test_an_annotator_sees_no_label_of_another_and_no_prediction_by_any_url(anno
         assert "8.7654" not in html, name
         assert "8.77" not in html, name
         assert 'level-9">9' not in html, name
+        assert '"level":9' not in html, name
+
+
+def test_no_role_gets_a_file_by_its_place_in_the_storage(people):
+    """Audio goes out by `track_audio` and the API alone; media, runs and uploads have no address of their own."""
+    path = default_storage.save("audio/somebody.wav", ContentFile(b"RIFF"))
+
+    for client in people.values():
+        assert client.get(f"/media/{path}").status_code in {302, 404}
+        assert b"RIFF" not in client.get(f"/media/{path}", follow=True).content
 
 
 def test_the_label_page_hides_title_and_artist_until_it_is_labelled(as_annotator):
