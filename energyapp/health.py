@@ -16,6 +16,7 @@ from concurrent.futures import TimeoutError as TooLate
 from typing import Any
 
 from celery import Celery, current_app
+from celery.app import app_or_default
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection, connections
@@ -89,7 +90,7 @@ def _ask(name: str) -> Future[None]:
         if answer is None or answer.done():
             answer = _under_way[name] = Future()
             # Its own application is a thread's own matter to Celery.
-            arguments = (CHECKS[name], answer, current_app._get_current_object())
+            arguments = (CHECKS[name], answer, app_or_default())
             threading.Thread(target=_check, args=arguments, name=f"readyz {name}", daemon=True).start()
         return answer
 
