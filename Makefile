@@ -8,7 +8,7 @@ PY := .venv/bin/python
 LOCK := deploy/with-uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 
-.PHONY: run test install lint types lock bench bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review
+.PHONY: run test install lint types lock bench bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review bench-dashboard
 
 # `exec`, so that signals reach the process manager and not a shell in front of it.
 run: .venv/.installed-worker
@@ -27,7 +27,7 @@ types: .venv/.installed-dev
 
 # What things cost on this machine (docs/benchmarks.md). Features, beside the decoder alone and a naive pipeline: on the installed
 # library or on MUSIC=folder. Recipes: at the thesis's size on made-up tracks, and what they are worth on TRACKS=tracks.csv.
-bench: bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review
+bench: bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review bench-dashboard
 
 bench-features: .venv/.installed-worker
 	@$(PY) manage.py bench_features $(or $(MUSIC),var/media/audio)
@@ -55,6 +55,11 @@ bench-labelling: .venv/.installed-worker
 bench-review: .venv/.installed-worker
 	@$(PY) manage.py bench_review
 	@$(PY) tests/with_postgres.py $(PY) manage.py bench_review
+
+# The pages of those who watch the model, with 60 runs beside all of that, on the same two databases.
+bench-dashboard: .venv/.installed-worker
+	@$(PY) manage.py bench_dashboard
+	@$(PY) tests/with_postgres.py $(PY) manage.py bench_dashboard
 
 # What an annotator waits for on the label page, in a headless Chromium.
 bench-label-page: .venv/.installed-dev

@@ -59,6 +59,11 @@ def shared_tracks(a: TrainingRun, b: TrainingRun, part: str) -> Shared | None:
     return _shared(a.pk, a.created_at.timestamp(), b.pk, b.created_at.timestamp(), STORED_AS[part])
 
 
+def forget() -> None:
+    """What is kept of pairs that were looked at."""
+    _shared.cache_clear()
+
+
 # Two parts of a few pairs; the moments tell runs of another database apart, as tests have them.
 @lru_cache(maxsize=6)
 def _shared(a: int, _a_at: float, b: int, _b_at: float, part: str) -> Shared | None:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from django.db.models import Count, F, Subquery, Value
+from django.db.models import Count, F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -50,9 +50,14 @@ class Facts:
 
     @cached_property
     def runs(self) -> list[TrainingRun]:
-        """Those that are drawn, oldest first. Of earlier versions some have not all that is told of."""
-        runs = TrainingRun.objects.succeeded().for_dashboard().order_by("-pk")[:N_RUNS_DRAWN]
-        return [run for run in runs if "out_of_fold" in run.results][::-1]
+        """Those that are drawn, oldest first, with their newest promotion. Of earlier versions some have not all that is
+        told of."""
+        promoted = Promotion.objects.filter(run=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+        newest = Promotion.objects.order_by("-pk").values("run")[:1]
+        runs = (
+            TrainingRun.objects.succeeded().for_dashboard().annotate(promoted=Subquery(promoted), live=Subquery(newest))
+        )
+        return [run for run in runs.order_by("-pk")[:N_RUNS_DRAWN] if "out_of_fold" in run.results][::-1]
 
     @cached_property
     def newest(self) -> TrainingRun | None:
@@ -64,16 +69,15 @@ class Facts:
 
     @cached_property
     def standing(self) -> Standing:
-        """The run in use, and the newest beside it: of those that are drawn, so that it takes one question and not three."""
-        drawn = {run.pk: run for run in self.runs}
-        promoted = list(Promotion.objects.order_by("-pk").values_list("run", flat=True)[:N_RUNS_DRAWN])
-        before = next((pk for pk in promoted if pk != promoted[0]), None)
-        if not promoted or promoted[0] not in drawn or before not in {None, *drawn}:
+        """The run in use, and the newest beside it. Where they are drawn, they need not be asked for."""
+        promoted = [run for run in self.runs if run.promoted]  # type: ignore[attr-defined]  # by `runs`
+        promoted.sort(key=lambda run: -run.promoted)  # type: ignore[attr-defined]
+        is_known = len(promoted) > 1 or len(self.runs) < N_RUNS_DRAWN
+        if not promoted or not is_known or promoted[0].pk != promoted[0].live:  # type: ignore[attr-defined]
             return standing()
-        live = drawn[promoted[0]]
-        challenger = self.newest if self.newest != live else None
+        live, challenger = promoted[0], self.newest if self.newest != promoted[0] else None
         shown = challenger or live
-        return Standing(live, challenger, Comparison.of(shown), drawn[before] if before else None)
+        return Standing(live, challenger, Comparison.of(shown), promoted[1] if len(promoted) > 1 else None)
 
     @cached_property
     def predicted(self) -> list[int]:

@@ -41,7 +41,7 @@ def test_the_library_has_flags_of_every_reason_and_the_first_are_decided():
 @pytest.mark.django_db
 def test_an_answer_that_was_not_expected_ends_it(as_lead):
     with pytest.raises(review.WrongAnswer, match="answered 404, expected 200"):
-        review._cost(as_lead, review.Cost("a page"), [review.Sent("get", "/nowhere/")])
+        review.cost_of(as_lead, review.Cost("a page"), [review.Sent("get", "/nowhere/")])
 
 
 def test_the_table_marks_what_misses_its_target():
