@@ -42,7 +42,7 @@ def main() -> None:
             studio.take({"review-blind": flag}, session=lead)
             studio.give_blind_opinion(flag, session=lead)
             studio.take({"review-evidence": flag}, session=lead)
-        studio.take({"lab": "/lab/"}, session=lead)
+        studio.take({"lab": "/lab/", "jobs": "/jobs/"}, session=lead)
         if report := studio.first_link("/lab/", "main p a[href^='/lab/']", session=lead):
             studio.take({"lab-report": report}, session=lead)
         admin = studio.log_in(logins["admin"])

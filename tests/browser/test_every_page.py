@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from annotations.annotators import report
 from annotations.models import LEVELS
 from annotations.review import decisions
+from energyapp.jobs import services
 from tests.audio_files import track_with_audio
 from tests.browser.conftest import responses_of
 from tests.factories import (
@@ -26,6 +27,7 @@ from tests.factories import (
     PromotionFactory,
     ReferenceFactory,
     RulesFactory,
+    SucceededJobFactory,
     TrackFactory,
     TrainingRunFactory,
     UploadedFileFactory,
@@ -53,7 +55,10 @@ def furnished(server, admin):
     RulesFactory(changed_by=admin)
     run = TrainingRunFactory()
     PromotionFactory(run=TrainingRunFactory(), promoted_by=admin)
-    JobFactory(kind="train")
+    job = JobFactory(kind="train")
+    services.say(job, LONG)
+    SucceededJobFactory(kind="import", status="failed", message=LONG, error=LONG * 3, requested_by=people[0])
+    services.cancel(job=JobFactory(kind="features"), by=LONG)
     PredictionFactory(run=run, track=labelled[0])
     neighbours = [{"track": track.pk, "similarity": 0.9} for track in labelled[1:]]
     flags = [_flag(labelled[i], annotation, neighbours) for i, annotation in enumerate(_first_annotations(labelled))]
@@ -93,6 +98,8 @@ def furnished(server, admin):
         tracks=f"/runs/{run.pk}/tracks/?true=5&predicted=7",
         lab="/lab/",
         report=f"/lab/{ExperimentFactory().pk}/",
+        jobs="/jobs/",
+        job=f"/jobs/{job.pk}/",
         missing="/nowhere/",
     )
 
@@ -169,6 +176,7 @@ def test_both_colour_schemes_follow_the_system(open_page, annotator, furnished):
         ("annotators", "annotator", "rounds"),
         ("library", "imports", "upload"),
         ("dashboard", "run", "tracks"),
+        ("jobs", "job"),
     ],
     ids="-".join,
 )
@@ -235,6 +243,7 @@ def weigh(page: Page, path: str) -> dict[str, int]:
         ("run", 20, 25, 8),
         ("lab", 20, 25, 8),
         ("report", 20, 25, 8),
+        ("jobs", 20, 25, 8),
     ],
 )
 def test_pages_keep_to_their_budget(name, html_kb, js_kb, css_kb, open_page, admin, furnished):
