@@ -89,7 +89,7 @@ class Catalogue:
     def n_covered(self) -> int:
         return self._of_run.filter(track__in=covered_tracks(self.user)).count()
 
-    def in_order(self, *, backwards: bool = False) -> QuerySet[Prediction]:
+    def in_order(self, *, backwards: bool = False) -> QuerySet:
         _, place, is_descending = ORDERS[self.order]
         rows = self.predictions.annotate(place=place)
         first, second = ("-place", "-pk") if is_descending else ("place", "pk")

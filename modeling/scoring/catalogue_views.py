@@ -17,7 +17,7 @@ from annotations.review.queue import to_id
 from energyapp.charts import level_histogram
 from modeling.models import Prediction, TrainingRun
 from modeling.scoring.catalogue import ORDERS, UNCERTAIN_LEVELS, Catalogue, CatalogueForm, page_of
-from modeling.scoring.result import lines, model_cells
+from modeling.scoring.result import lines, model_cells, rounded
 
 CSV_BATCH = 2_000
 CSV_HEAD = [
@@ -69,7 +69,7 @@ def _asked(request: Request) -> tuple[CatalogueForm, Catalogue | None]:
     form = CatalogueForm(request.GET)
     form.is_valid()  # what is not, is left out of cleaned_data
     live = TrainingRun.objects.live()
-    return form, live and Catalogue(live, request.user, form.cleaned_data)
+    return form, Catalogue(live, request.user, form.cleaned_data) if live else None
 
 
 def _chart(shown: Catalogue) -> str:
@@ -100,5 +100,4 @@ def _csv_cells(prediction: Prediction) -> Iterator[Any]:
     yield from (track.uri, track.title, track.artist)
     yield ",".join(genre.name for genre in track.genres.all())
     yield from (track.n_annotators, prediction.level)
-    for number in (prediction.score, prediction.lower, prediction.upper):
-        yield "" if number is None else round(number, 3)
+    yield from map(rounded, (prediction.score, prediction.lower, prediction.upper))

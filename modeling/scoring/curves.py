@@ -33,5 +33,5 @@ def _scores(run: TrainingRun, track: Track) -> list[float]:
     try:
         scores = window_features.score(model.recipe, track, run.feature_sets, columns=model.chosen)
     except window_features.WindowsMissing as problem:
-        raise JobRefused(str(problem)) from problem
+        raise JobRefused("Features of this song's windows are missing. Run manage.py compute_features.") from problem
     return [round(score, 4) for score in scores.of_windows.tolist()]

@@ -15,6 +15,7 @@ from modeling.scoring.taking_in import RESULT_COLUMNS
 
 BATCH_SIZE = 500
 DIGEST_CHARACTERS = 12
+DECIMALS = 3
 _FIELDS = (
     *("cells", "problem", "state", "track__audio_state", "track__audio_problem"),
     *("prediction__level", "prediction__score", "prediction__lower", "prediction__upper"),
@@ -23,14 +24,25 @@ _FIELDS = (
 
 def csv_lines(scoring: Scoring, run: TrainingRun | None, *, reader: User | None) -> Iterator[str]:
     """Every row of the file in its order; `reader` as in `with_state`."""
-    rows = scoring.rows.with_state(run, reader=reader).order_by("position").values_list(*_FIELDS)
+    rows = scoring.rows.with_state(run, reader=reader).order_by("position").values(*_FIELDS)
     model = model_cells(run)
-    made = (
-        [*_padded(cells, len(scoring.columns)), *_scored(state, said, model), state, why(state, problem, *audio, run)]
-        for cells, problem, state, *audio, level, score, lower, upper in rows.iterator(chunk_size=BATCH_SIZE)
-        for said in [(level, score, lower, upper)]
-    )
+    n_own = len(scoring.columns)
+    made = ([*(row["cells"] or [""] * n_own), *_said(row, model, run)] for row in rows.iterator(chunk_size=BATCH_SIZE))
     return lines([*scoring.columns, *RESULT_COLUMNS], made)
+
+
+def _said(row: dict[str, Any], model: list[Any], run: TrainingRun | None) -> list[Any]:
+    """The cells of RESULT_COLUMNS."""
+    state = row["state"]
+    reason = why(state, row["problem"], row["track__audio_state"], row["track__audio_problem"], run)
+    if state != State.SCORED:
+        return [""] * (len(RESULT_COLUMNS) - 2) + [state, reason]
+    numbers = (row[f"prediction__{name}"] for name in ("score", "lower", "upper"))
+    return [row["prediction__level"], *map(rounded, numbers), *model, state, reason]
+
+
+def rounded(number: float | None) -> float | str:
+    return "" if number is None else round(number, DECIMALS)
 
 
 def lines(head: list[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
@@ -53,14 +65,3 @@ def model_cells(run: TrainingRun | None) -> list[Any]:
     if run is None:
         return ["", "", "", ""]
     return [run.pk, run.recipe, f"{run.created_at:%Y-%m-%d}", run.artifact_digest[:DIGEST_CHARACTERS]]
-
-
-def _padded(cells: list[str], n: int) -> list[str]:
-    return cells or [""] * n
-
-
-def _scored(state: str, said: tuple[Any, ...], model: list[Any]) -> list[Any]:
-    if state != State.SCORED:
-        return [""] * (len(said) + len(model))
-    level, *numbers = said
-    return [level, *("" if number is None else round(number, 3) for number in numbers), *model]

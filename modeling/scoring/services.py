@@ -50,9 +50,10 @@ def request_scoring(*, name: str, content: File, requested_by: User) -> Scoring:
 
 @transaction.atomic
 def _request(scoring: Scoring) -> Scoring:
-    scoring.job, is_new = jobs.request(kind="score", key=scoring.digest, requested_by=scoring.requested_by)
+    job, is_new = jobs.request(kind="score", key=scoring.digest, requested_by=scoring.requested_by)
     if not is_new:
-        return scoring.job.scoring
+        return Scoring.objects.get(job=job)
+    scoring.job = job
     scoring.save()
     return scoring
 

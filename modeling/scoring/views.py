@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Page, Paginator
-from django.db.models import Count
+from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
@@ -22,7 +22,7 @@ from annotations.review.queue import to_id
 from energyapp.jobs import workers
 from modeling.models import TrainingRun
 from modeling.scoring import services
-from modeling.scoring.models import Scoring
+from modeling.scoring.models import Scoring, ScoringRow
 from modeling.scoring.result import csv_lines
 from modeling.scoring.states import WAITING, State, why
 from modeling.scoring.taking_in import LABEL_COLUMNS
@@ -60,7 +60,7 @@ def scores(request: Request) -> HttpResponse:
 def _request(request: Request) -> HttpResponse:
     form = ScoringForm(request.POST, request.FILES)
     if not form.is_valid():
-        return _scores_page(request, problem=" ".join(form.errors["file"]), status=422)
+        return _scores_page(request, problem=" ".join(map(str, form.errors["file"])), status=422)
     file = form.cleaned_data["file"]
     try:
         requested = services.request_scoring(name=file.name, content=file, requested_by=request.user)
@@ -70,7 +70,9 @@ def _request(request: Request) -> HttpResponse:
 
 
 def _scores_page(request: Request, *, problem: str = "", status: int = 200) -> HttpResponse:
-    listed = Scoring.objects.select_related("job", "requested_by").annotate(n_rows=Count("rows"))
+    # The last position, which an index has, is how many there are: to count them would take a second for a million.
+    last = ScoringRow.objects.filter(scoring=OuterRef("pk")).order_by("-position").values("position")[:1]
+    listed = Scoring.objects.select_related("job", "requested_by").annotate(n_rows=Subquery(last)).order_by("-pk")
     context = {
         "page": Paginator(listed, PAGE_SIZE).get_page(request.GET.get("page")),
         "live": TrainingRun.objects.live(),
@@ -117,7 +119,7 @@ def scoring_result(request: Request, pk: int) -> StreamingHttpResponse:
     lines = csv_lines(shown, _run(request), reader=request.user)
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     name = f"{PurePosixPath(shown.name).stem}.scored.csv"
-    response["Content-Disposition"] = content_disposition_header(True, name)
+    response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
     return response
 
 
@@ -129,7 +131,7 @@ def _run(request: Request) -> TrainingRun | None:
 
 def _progress(request: Request, shown: Scoring, run: TrainingRun | None) -> dict[str, Any]:
     rows = shown.rows.with_state(run, reader=request.user).order_by()
-    counts = dict(rows.values_list("state").annotate(Count("pk")))
+    counts: dict[str, int] = dict(rows.values_list("state").annotate(Count("pk")))
     n_rows = sum(counts.values())
     waiting = [state for state in WAITING if counts.get(state)]
     is_coming_in = shown.job is not None and shown.job.is_live
