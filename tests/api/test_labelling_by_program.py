@@ -7,7 +7,14 @@ import pytest
 from annotations.models import Annotation, Lease, Skip
 from tests.audio_files import track_with_audio
 from tests.conftest import logged_in
-from tests.factories import AnnotationFactory, AnnotatorFactory, LeaseFactory, ReferenceFactory, RulesFactory, TrackFactory
+from tests.factories import (
+    AnnotationFactory,
+    AnnotatorFactory,
+    LeaseFactory,
+    ReferenceFactory,
+    RulesFactory,
+    TrackFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
