@@ -24,6 +24,13 @@ IN_CI = os.environ.get("CI") == "true"
 # Before something is missing on a page: on busy cores a page takes seconds.
 BROWSER_PATIENCE_S = 30
 
+# What Playwright turns off itself, which naming any other feature would turn on again.
+BROWSER_WITHOUT = (
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades", "LensOverlay"),
+    *("HttpsFirstBalancedModeAutoEnable", "MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning", "AimEnabled"),
+    *("AvoidCorsURLLoaderRestartOnRedirect", "OptimizationHints", "NetworkTimeServiceQuerying", "PreconnectToSearch"),
+)
+
 
 def pytest_collection_finish() -> None:
     """What has been imported stays to the end: searches for garbage need not go through all of it each time."""
@@ -174,8 +181,10 @@ def browser():
                 executable_path=_chromium(),
                 args=[
                     *("--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-background-networking"),
-                    # Else a process is started ahead for each page that might be opened next: a quarter of all that is computed.
+                    # A quarter of all that is computed, for each: a process ahead of every page that might be opened next,
                     "--renderer-process-limit=1",
+                    # and two pages behind the address bar of every window, which nobody sees.
+                    f"--disable-features={','.join((*BROWSER_WITHOUT, 'WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'))}",
                 ],
             )
         except Error as problem:
