@@ -27,13 +27,22 @@ from energyapp.serve.checks import find_redis_server
 ROOT = Path(__file__).resolve().parent.parent
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port that nobody listens on, below those that systems give to connections: one of these could take it meanwhile."""
+    """A port that nobody listens on, below those that systems give to connections: one of these could take it meanwhile.
+
+    Its twin for datagrams is held to the end of this process: by it other test runs know that the port is spoken for.
+    """
     while True:
-        port = random.randrange(20_000, 32_000)
+        port, twin = random.SystemRandom().randrange(20_000, 32_000), socket.socket(type=socket.SOCK_DGRAM)
         with socket.socket() as probe, contextlib.suppress(OSError):
+            twin.bind(("127.0.0.1", port))
             probe.bind(("127.0.0.1", port))
+            _reserved.append(twin)
             return port
+        twin.close()
 
 
 def wait_until(condition: Callable[[], Any], *, timeout_s: float = 90, what: str = "it") -> Any:
@@ -47,6 +56,21 @@ def wait_until(condition: Callable[[], Any], *, timeout_s: float = 90, what: str
             raise TimeoutError(f"{what} did not happen within {timeout_s} s")
         time.sleep(0.05)
     return value
+
+
+@contextlib.contextmanager
+def held_file(path: Path) -> Iterator[None]:
+    """Whoever opens this file waits until the block ends; then it is there as it was (Linux)."""
+    kept = path.with_suffix(".kept")
+    path.rename(kept)
+    os.mkfifo(path)
+    try:
+        yield
+    finally:
+        reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        kept.replace(path)
+        os.close(os.open(f"/proc/self/fd/{reading}", os.O_WRONLY))  # who waits for somebody to write goes on
+        os.close(reading)
 
 
 def children_of(pid: int) -> list[int]:
@@ -80,6 +104,7 @@ class Process:
     """A child in a process group of its own, so that ending it leaves nothing behind."""
 
     popen: subprocess.Popen
+    name: str = ""  # of a worker: as it tells it
 
     @classmethod
     def start(cls, command: list[str], **environment: str) -> Self:
@@ -111,13 +136,21 @@ class Process:
 
 def start_worker(queues: str, *, redis_url: str, database: dict[str, Any], **environment: str) -> Process:
     command = [sys.executable, "-m", "celery", "-A", "energyapp", "worker", "-Q", queues, "-c", "1", "-l", "WARNING"]
-    return Process.start(
-        [*command, "-n", f"{queues}-{free_port()}@test", "--without-gossip", "--without-mingle"],
+    name = f"{queues}-{free_port()}@test"
+    worker = Process.start(
+        [*command, "-n", name, "--without-gossip", "--without-mingle"],
         ENERGYAPP_DATABASE_URL=database_url(database),
         ENERGYAPP_REDIS_URL=redis_url,
         OMP_NUM_THREADS="1",
         **environment,
     )
+    worker.name = name
+    return worker
+
+
+def start_held_worker(queues: str, *, at: float, **options: Any) -> Process:
+    """A worker that comes to a stop when this share of its job is done, for a test to kill it there."""
+    return start_worker(queues, DJANGO_SETTINGS_MODULE="tests.held_settings", TEST_HELD_AT=str(at), **options)
 
 
 @dataclass
@@ -197,6 +230,8 @@ class Redis:
             "bind": "127.0.0.1",
             "dir": folder,
             "appendonly": "yes",
+            # Written down before it answers, and out of a kill's reach then. By default a busy disk holds it up for seconds.
+            "appendfsync": "no",
             "save": "",
             "logfile": "redis.log",
         }

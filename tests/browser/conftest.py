@@ -9,6 +9,7 @@ from playwright.sync_api import Page, Response
 
 from tests.audio_files import track_with_audio
 from tests.factories import ReferenceFactory, RulesFactory
+from tests.processes import wait_until
 
 
 @pytest.fixture
@@ -23,13 +24,15 @@ def library(server):
 
 @pytest.fixture
 def expect_console(open_page):
-    """`expect_console("409")`: the browser has logged this error, and by it the test is not to fail."""
+    """`expect_console("409")`: the browser logs this error, however often, and by it the test is not to fail."""
+
+    def is_logged(pattern: str) -> bool:
+        open_page.contexts[0].cookies()  # while it waits for an answer Playwright hears what the pages have to say
+        return any(re.search(pattern, problem) for problem in open_page.problems)
 
     def expect(pattern: str) -> None:
-        found = [problem for problem in open_page.problems if re.search(pattern, problem)]
-        assert found, f"nothing like {pattern!r} in the browser's console: {open_page.problems}"
-        for problem in found:
-            open_page.problems.remove(problem)
+        open_page.expected.append(pattern)
+        wait_until(lambda: is_logged(pattern), what=f"{pattern!r} in the browser's console")
 
     return expect
 
@@ -63,6 +66,7 @@ def unheard(server):
 def agreed(server):
     """Examples of levels 4, 6 and 8."""
     return {
-        level: ReferenceFactory(track=track_with_audio(title=f"Agreed {level}"), level=level).track
+        # Two minutes, so that none has ended before a test has looked.
+        level: ReferenceFactory(track=track_with_audio(title=f"Agreed {level}", duration_s=120), level=level).track
         for level in (4, 6, 8)
     }

@@ -14,6 +14,7 @@ from energyapp.jobs.models import Job
 from tests.audio_files import write_tone
 from tests.browser.conftest import arrive
 from tests.conftest import session_of
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +30,19 @@ def folder(tmp_path):
     (folder / "labels.csv").write_text(TABLE)
     (folder / ".hidden").write_text("of no interest")
     return folder
+
+
+@pytest.fixture
+def open_import(open_page, lead):
+    """`open_import(on_file)`: the import page, each of whose requests with a file is in this function's hands."""
+
+    def open_with(on_file):
+        page = open_page(lead, "about:blank")
+        page.route("**/files/", on_file)  # before the page is there: one that is open may not obey at once
+        page.goto("/import/")
+        return page
+
+    return open_with
 
 
 def choose(page, folder, *, table="labels.csv"):
@@ -62,9 +76,8 @@ def test_chosen_files_are_sent_imported_and_reported_and_the_report_can_be_opene
     expect(page.get_by_role("heading", name="labels.csv and 6 audio files")).to_be_visible()
     expect(page.get_by_text("No worker is running")).to_be_visible()
     import_job.import_upload(Job.objects.get().pk)
-    page.wait_for_selector("h2:has-text('Refused rows')")
-    figures = [" ".join(text.split()) for text in page.locator("dl.figures dd").all_inner_texts()]
-    assert figures == ["5", "1", "2 0 unchanged, 1 refused", "6 4 named by no row"]
+    expect(page.get_by_role("heading", name="Refused rows")).to_be_visible()
+    expect(page.locator("dl.figures dd")).to_have_text(["5", "1", "2 0 unchanged, 1 refused", "6 4 named by no row"])
     expect(page.get_by_role("cell", name="energy is '99'; expected a whole number from 1 to 10")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all 1 (CSV)").click()
@@ -116,19 +129,20 @@ def test_a_file_that_is_dropped_beside_the_card_is_taken_too_and_the_page_stays(
     assert page.url.endswith("/import/")
 
 
-def test_who_is_logged_out_meanwhile_logs_in_elsewhere_and_sends_the_rest_again(open_page, server, lead, folder):
-    page = open_page(lead, "/import/")
+def test_who_is_logged_out_meanwhile_logs_in_elsewhere_and_sends_the_rest_again(open_import, server, lead, folder):
+    is_login_over = [True]
 
     def log_out(route):
-        Session.objects.all().delete()
+        if is_login_over:
+            Session.objects.all().delete()
         route.continue_()
 
-    page.route("**/files/", log_out)
+    page = open_import(log_out)
     choose(page, folder)
     press_import(page)
     expect(page.get_by_role("heading", name="7 files could not be sent")).to_be_visible()
     expect(page.get_by_text("then send again")).to_be_visible()
-    page.unroute("**/files/")
+    is_login_over.clear()
 
     again = {"sessionid": session_of(lead), "csrftoken": get_random_string(32)}
     page.context.add_cookies([{"name": name, "value": value, "url": server.url} for name, value in again.items()])
@@ -138,15 +152,14 @@ def test_who_is_logged_out_meanwhile_logs_in_elsewhere_and_sends_the_rest_again(
     assert UploadedFile.objects.filter(problem="").count() == 7
 
 
-def test_a_file_that_the_server_fails_on_is_named_and_sent_again(open_page, lead, folder, expect_console):
-    page = open_page(lead, "/import/")
+def test_a_file_that_the_server_fails_on_is_named_and_sent_again(open_import, folder, expect_console):
     answers = []
 
     def fail_once(route):
         answers.append(route)
         route.fulfill(status=500, body="out of order") if len(answers) == 3 else route.continue_()
 
-    page.route("**/files/", fail_once)
+    page = open_import(fail_once)
     choose(page, folder)
     press_import(page)
 
@@ -162,11 +175,8 @@ def test_a_file_that_the_server_fails_on_is_named_and_sent_again(open_page, lead
     expect_console("500")
 
 
-def test_an_import_can_go_on_without_a_file_that_cannot_be_sent(open_page, lead, folder, expect_console):
-    page = open_page(lead, "/import/")
-    page.route(
-        "**/files/", lambda route: route.fulfill(status=500) if not UploadedFile.objects.exists() else route.continue_()
-    )
+def test_an_import_can_go_on_without_a_file_that_cannot_be_sent(open_import, folder, expect_console):
+    page = open_import(lambda route: route.fulfill(status=500))
     page.get_by_label("Audio files").set_input_files([folder / "0.wav"])
     press_import(page)
     expect(page.get_by_role("heading", name="1 file could not be sent")).to_be_visible()
@@ -177,15 +187,14 @@ def test_an_import_can_go_on_without_a_file_that_cannot_be_sent(open_page, lead,
     expect_console("500")
 
 
-def test_a_network_that_fails_for_a_moment_is_not_even_noticed(open_page, lead, folder, expect_console):
-    page = open_page(lead, "/import/")
+def test_a_network_that_fails_for_a_moment_is_not_even_noticed(open_import, folder, expect_console):
     answers = []
 
     def fail_at_first(route):
         answers.append(route)
         route.abort() if len(answers) < 3 else route.continue_()
 
-    page.route("**/files/", fail_at_first)
+    page = open_import(fail_at_first)
     choose(page, folder, table=None)
     press_import(page)
     arrive(page, r"/import/.{36}/$")
@@ -241,15 +250,14 @@ def test_without_javascript_the_form_does_it_alone(open_page, lead, folder):
     expect(page.get_by_role("heading", name="labels.csv and 6 audio files")).to_be_visible()
 
 
-def test_the_progress_is_shown_and_can_be_heard(open_page, lead, folder):
-    page = open_page(lead, "/import/")
+def test_the_progress_is_shown_and_can_be_heard(open_import, folder):
     seen, held = [], []
 
     def hold_the_last_three(route):
         seen.append(route)
         held.append(route) if len(seen) > 4 else route.continue_()
 
-    page.route("**/files/", hold_the_last_three)
+    page = open_import(hold_the_last_three)
     choose(page, folder)
     press_import(page)
 
@@ -257,6 +265,7 @@ def test_the_progress_is_shown_and_can_be_heard(open_page, lead, folder):
     expect(page.get_by_text("4 of 7 files, 0.1 MB of 0.2 MB")).to_be_visible()
     assert page.get_by_role("progressbar", name="Sent").evaluate("each => each.value") == pytest.approx(0.5, abs=0.01)
     expect(page.get_by_role("status").filter(has_text="50 %")).to_have_count(1)
+    wait_until(lambda: page.title() and len(held) == 3, what="the last three")
     for route in held:
         route.continue_()
     arrive(page, r"/import/.{36}/$")

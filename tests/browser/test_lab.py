@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def worker(server):
     """Somebody who would answer, as far as the page can see."""
-    return Worker.objects.create(name="w@test", queues=["train"], seen_at=timezone.now() + timedelta(minutes=5))
+    return Worker.objects.create(name="w@test", queues=["train"], seen_at=timezone.now() + timedelta(hours=1))
 
 
 def card(page, title):
@@ -50,7 +50,8 @@ def test_a_lead_asks_an_experiment_watches_it_and_takes_its_report_away(
         from energyapp.jobs import services as jobs
 
         jobs.publish(Job.objects.get())
-    expect(page.get_by_role("heading", name="What it found")).to_be_visible(timeout=60_000)
+    # The worker's start, and the numeric stack's.
+    expect(page.get_by_role("heading", name="What it found")).to_be_visible(timeout=180_000)
     expect(page.get_by_text(re.compile("Lowest macro-MAE: "))).to_be_visible()
     expect(page.locator("tr.best")).to_have_count(1)
     expect(page.locator("svg.matrix")).to_have_count(5)

@@ -95,14 +95,17 @@ def test_counts_the_session_proposes_a_break_and_marks_answers_that_come_too_fas
     page.goto("/label/")
     session = page.locator("[data-session]")
     expect(session).to_have_text(re.compile(r"1 of 3\s*0 min · break in 7"))
+    page.get_by_label("Play the next track at once").uncheck()  # who has heard nothing is in a hurry, at any pace
 
     press(page, "1", "2")
     expect(page.locator("[data-hurried]")).to_be_hidden()
     press(page, "3")
     expect(page.locator("[data-hurried]")).to_contain_text("faster than one can hear")
     expect(session).to_contain_text("4 · goal of 3 reached")
-    page.get_by_label("Play the next track at once").uncheck()
-    for key in ("4", "5"):
+    page.evaluate("window.nHeard = 0; addEventListener('player:sound', () => { nHeard += 1 })")
+    for n_heard, key in enumerate(("4", "5"), start=1):
+        page.keyboard.press("Space")
+        wait_until(lambda n=n_heard: page.evaluate("nHeard") == n, what="the sound's beginning")
         page.clock.fast_forward("03:40")
         press(page, key)
     expect(page.locator("[data-hurried]")).to_be_hidden()
@@ -214,10 +217,11 @@ def test_leaving_lets_go_of_the_tracks_but_not_of_one_whose_answer_waits(
     open_page, annotator, library, unheard, expect_console
 ):
     library(4)
-    page = open_page(annotator, "/label/")
+    page = open_page(annotator, "about:blank")
+    page.route("**/label/outbox/", lambda route: route.abort())
+    page.goto("/label/")
     wait_for_next(page)
     first = shown(page)
-    page.route("**/label/outbox/", lambda route: route.abort())
 
     press(page, "6")
     expect(parts(page).chip).to_contain_text("1 waiting")
@@ -231,14 +235,19 @@ def test_a_second_tab_that_is_left_takes_no_track_from_the_first_and_the_last_le
     open_page, annotator, library, unheard
 ):
     library(4)
-    page = open_page(annotator, "/label/")
+    page = open_page(annotator, "about:blank")
+    channel = f"new BroadcastChannel('energyapp-label-{annotator.pk}')"
+    page.context.add_init_script(f"window.heard = []; {channel}.onmessage = ({{ data }}) => heard.push(data.word);")
+    page.goto("/label/")
     wait_for_next(page)
     both = set(Lease.objects.values_list("track", flat=True))
     second = page.context.new_page()
     second.goto("/label/")
     wait_for_next(second)
+    second.wait_for_function("heard.includes('here')")
 
     second.goto("/label/mine/")
+    page.wait_for_function("heard.includes('gone')")
     page.evaluate("fetch('/token/')")  # after whatever the other tab has sent
     assert set(Lease.objects.values_list("track", flat=True)) == both
 
@@ -286,6 +295,7 @@ def test_a_screen_reader_hears_each_step_and_the_focus_stays(open_page, annotato
     page = open_page(annotator, "/label/")
     seven = page.get_by_role("button", name="7 driving")
     expect(parts(page).said).to_contain_text("Track 1, ready")
+    wait_for_next(page)  # while there is none, nothing is there to have the focus
 
     seven.focus()
     press(page, "Enter")

@@ -1,12 +1,14 @@
 """The label page as annotators use it: by keyboard, by mouse, without JavaScript, and when something breaks."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
 
 from annotations.models import Annotation, Lease, Skip, Track
 from tests.browser.conftest import page_loads, responses_of
+from tests.browser.label_page import wait_for_next
 from tests.factories import AnnotatorFactory, LeaseFactory, RulesFactory
 from tests.processes import wait_until
 
@@ -23,11 +25,15 @@ def hidden_track(page):
     return int(page.locator("form[data-level-form] input[name=track_id]").input_value())
 
 
+def expect_another(page, track):
+    expect(page.locator(f"form[data-level-form] input[name=track_id][value='{track}']")).to_have_count(0)
+
+
 def press_and_wait(page, key):
     """Press the key and wait until another track is there; its id."""
     before = hidden_track(page)
     page.keyboard.press(key)
-    expect(page.locator(f"form[data-level-form] input[name=track_id][value='{before}']")).to_have_count(0)
+    expect_another(page, before)
     return hidden_track(page)
 
 
@@ -64,9 +70,11 @@ def test_the_number_pad_labels_too(open_page, annotator, library):
 
     for digit, label in (("7", "7"), ("0", "10")):
         key = {"key": digit, "code": f"Numpad{digit}", "isKeypad": True}
+        before = hidden_track(page)
         keyboard.send("Input.dispatchKeyEvent", {"type": "keyDown", **key})
         keyboard.send("Input.dispatchKeyEvent", {"type": "keyUp", **key})
         expect(page.locator("[data-recent] .level").first).to_have_text(label)
+        expect_another(page, before)
 
     await_levels(7, 10)
 
@@ -133,15 +141,17 @@ def test_space_plays_arrows_seek_brackets_change_speed_and_l_loops(open_page, an
 def test_what_was_heard_is_stored_with_the_label(open_page, annotator, library):
     library(2)
     page = open_page(annotator, "/label/")
+    began = time.monotonic()
 
     page.keyboard.press("Space")
     wait_until(lambda: second_of(page) > 0.5, what="the sound's beginning")
     press_and_wait(page, "8")
+    took_s = time.monotonic() - began
 
     await_levels(8)
     stored = Annotation.objects.get()
-    assert 0.3 < stored.listened_s < 5
-    assert 0.3 < stored.answered_s < 10
+    assert 0.3 < stored.listened_s < took_s + 0.2  # what was decoded ahead counts as heard
+    assert 0.3 < stored.answered_s < took_s
 
 
 def test_a_click_on_the_waveform_seeks_and_audio_comes_by_range(open_page, annotator, library):
@@ -210,7 +220,9 @@ def test_without_javascript_labels_and_skips_are_plain_forms(open_page, annotato
     expect(page).to_have_url(re.compile("/label/$"))
     expect(page.locator("[data-recent] .level")).to_have_text(["7"])
     page.locator("[data-skip] summary").click()
+    second = hidden_track(page)
     page.get_by_role("button", name="The sound is too poor").click()
+    expect_another(page, second)
     page.get_by_role("button", name="2", exact=True).click()
 
     expect(page.get_by_role("heading", name="All done")).to_be_visible()
@@ -226,6 +238,7 @@ def test_a_track_that_went_to_somebody_else_is_not_labelled_and_the_page_says_so
 ):
     library(2)
     page = open_page(annotator, "/label/")
+    wait_for_next(page)  # it asks for no more then, and does not hear of it before the key
     lost = Track.objects.get(pk=hidden_track(page))
     Lease.objects.all().delete()
     LeaseFactory(track=lost, annotator=AnnotatorFactory())
@@ -246,27 +259,28 @@ def test_a_label_that_failed_is_sent_again_under_the_same_number(
 ):
     """The first answer is lost after the server has stored the label: the worst case."""
     library(2)
-    page = open_page(annotator, "/label/")
-    sent = []
+    page = open_page(annotator, "about:blank")
+    sent, is_failing = [], [True]
 
     def lose_the_answer(route):
         sent.append(route.request.post_data_json)
-        if len(sent) > 1:
+        if not is_failing:
             return route.continue_()
         route.fetch()
         return route.fulfill(status=500, body="") if failure == "500" else route.abort()
 
-    page.route("**/label/outbox/", lose_the_answer)
-    page.reload()  # a page that was open before is not always intercepted from its next request on
+    page.route("**/label/outbox/", lose_the_answer)  # before the page is there: one that is open may not obey at once
+    page.goto("/label/")
     first = hidden_track(page)
     press_and_wait(page, "6")
     expect(page.locator("[data-chip]")).to_contain_text(
         "1 waiting · " + ("the server" if failure == "500" else "no conn")
     )
+    is_failing.clear()
     expect(page.locator("[data-chip]")).to_have_text("Saved · all labels in sync")
 
     numbers = [item["submission_id"] for item in sent]
-    assert len(numbers) == 2
+    assert len(numbers) >= 2
     assert len(set(numbers)) == 1
     assert list(Annotation.objects.values_list("track", "level")) == [(first, 6)]
     expect_console("500|ERR_FAILED")

@@ -19,7 +19,8 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_message(open_page, an
     page = open_page(None, "/log-in/")
     messages = []
     for username in ("anna", "nobody"):
-        log_in(page, username, "wrong password")
+        with page.expect_event("load"):  # the second page has a message as the first one had
+            log_in(page, username, "wrong password")
         expect(page.get_by_role("alert")).to_be_visible()
         messages.append(page.get_by_role("alert").inner_text())
 

@@ -45,7 +45,7 @@ def test_one_row_plays_at_a_time_and_another_level_is_stored(open_page, annotato
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible_and_fits_a_phone_with_a_scale_open(open_page, annotator, labelled, scheme):
     AnnotationFactory(track=labelled[0].track, annotator=annotator, level=5, supersedes=labelled[0], source="relabel")
-    page = open_page(annotator, "/label/mine/", color_scheme=scheme, **PHONE)
+    page = open_page(annotator, "/label/mine/", color_scheme=scheme, reduced_motion="reduce", **PHONE)
     for closed in page.locator("summary").all():
         closed.click()
 

@@ -24,6 +24,7 @@ OPEN_OUTBOX = """async (annotator) => {
     onRefused: (item) => seen.toldOf.push([item.kind, item.level]),
   });
 }"""
+OUTBOX = "**/label/outbox/"
 # As in windows of browsers that are to keep nothing.
 NO_DATABASE = "IDBFactory.prototype.open = () => { throw new DOMException('not in this window', 'SecurityError'); }"
 
@@ -55,8 +56,17 @@ class Outbox:
 
 @pytest.fixture
 def outbox(open_page, annotator):
-    """`outbox()`: the annotator's, in a browser of its own."""
-    return lambda: Outbox(open_page(annotator, "/label/mine/"), annotator)
+    """`outbox()`: the annotator's, in a browser of its own. `on_send` gets every request that brings an answer."""
+
+    def open_one(on_send=None):
+        page = open_page(annotator, "about:blank")
+        if on_send:
+            page.route(
+                OUTBOX, on_send
+            )  # before the page is there: what one that is open asks next may still get through
+        return Outbox(page, annotator)
+
+    return open_one
 
 
 @pytest.fixture
@@ -134,16 +144,22 @@ def test_the_answers_of_somebody_else_wait_until_they_are_back(outbox, held, ann
 
 
 def test_a_server_that_never_answers_is_asked_again(outbox, held):
-    sent = outbox()
+    is_mute = [True]
+    sent = outbox(lambda route: None if is_mute else route.continue_())
     # Twenty seconds are long for a test.
     sent.page.evaluate(
-        "() => { const wait = AbortSignal.timeout; AbortSignal.timeout = () => wait.call(AbortSignal, 300); }"
+        """() => {
+            const wait = AbortSignal.timeout;
+            window.patience = 300;
+            AbortSignal.timeout = (ms) => wait.call(AbortSignal, window.patience ?? ms);
+        }"""
     )
-    sent.page.route("**/label/outbox/", lambda route: None, times=1)
 
     sent.put("label", held, level=7)
 
     sent.wait_for(waiting=1, trouble="server")
+    sent.page.evaluate("delete window.patience")
+    is_mute.clear()
     sent.wait_for(waiting=0, trouble=None)
     assert labels() == [(held.pk, 7)]
 
@@ -176,7 +192,6 @@ def test_what_cannot_be_kept_on_the_device_is_sent_all_the_same_and_the_page_can
 # ---- The label page, from the key press
 
 
-OUTBOX = "**/label/outbox/"
 SAVED = re.compile("Saved")
 
 
@@ -198,20 +213,46 @@ class LabelPage:
         """Until a track is shown that has no label yet."""
         wait_until(lambda: self.track not in dict(given), what="the next track")
 
+    def wait_for_labels(self, expected):
+        """Until they are in the database. Looking at the page, too: only then Playwright hears of requests to be let through."""
+        wait_until(lambda: self.track and sorted(labels()) == sorted(expected), what=f"the labels {expected}")
+
     def label(self, *keys):
         """Press each key at another track; returns track and level of each."""
         given = []
         for key in keys:
+            # After an answer the next track may be on its way: till then the form is hidden, and keys mean nothing.
+            expect(self.page.locator("[data-level-form]")).to_be_visible()
             given.append((self.track, int(key) or 10))
             self.page.keyboard.press(key)
             expect(self.page.locator("ul[data-recent] .level").first).to_have_text(str(int(key) or 10))
         return given
 
 
+class Server:
+    """What stands between the page and the server, for as long as a test wants."""
+
+    def __init__(self):
+        self.failure = None
+
+    def __call__(self, route):
+        return self.failure(route) if self.failure else route.continue_()
+
+
 @pytest.fixture
-def label_page(open_page, annotator, library):
+def between():
+    return Server()
+
+
+@pytest.fixture
+def label_page(open_page, annotator, library, between):
     library(4)
-    return LabelPage(open_page(annotator, "/label/"))
+    page = open_page(annotator, "about:blank")
+    page.context.route(OUTBOX, between)
+    page.goto("/label/")
+    label_page = LabelPage(page)
+    label_page.wait_for_next()  # so that nothing is under way, which a test may be about to break
+    return label_page
 
 
 def answers_500(route):
@@ -224,20 +265,20 @@ def stores_and_says_nothing(route):
 
 
 @pytest.mark.parametrize("failure", [answers_500, stores_and_says_nothing])
-def test_a_server_that_fails_is_asked_again_until_it_does_not(failure, label_page, expect_console):
-    label_page.page.route(OUTBOX, failure, times=2)
+def test_a_server_that_fails_is_asked_again_until_it_does_not(failure, label_page, between, expect_console):
+    between.failure = failure
 
     given = label_page.label("7", "3")
 
     expect(label_page.state).to_have_text(re.compile("2 waiting · (the server does not answer|no connection)"))
+    between.failure = None
     expect(label_page.state).to_have_text(SAVED)
     assert labels() == given
     expect_console("500|ERR_FAILED")
 
 
-def test_labels_outlive_a_reload_and_a_crash(label_page, open_page, expect_console):
-    is_down = [True]
-    label_page.page.context.route(OUTBOX, lambda route: answers_500(route) if is_down else route.continue_())
+def test_labels_outlive_a_reload_and_a_crash(label_page, between, expect_console):
+    between.failure = answers_500
     given = label_page.label("7")
     expect(label_page.state).to_contain_text("1 waiting")
     label_page.page.reload()
@@ -248,7 +289,7 @@ def test_labels_outlive_a_reload_and_a_crash(label_page, open_page, expect_conso
 
     with pytest.raises(Error, match="crash"):
         label_page.page.goto("chrome://crash")
-    is_down.clear()
+    between.failure = None
     next_day = label_page.page.context.new_page()
     next_day.goto("/label/")
 
@@ -277,13 +318,13 @@ def test_a_lost_token_is_renewed(label_page, expect_console):
 
     given = label_page.label("7", "3")
 
-    wait_until(lambda: labels() == given, what="the labels")
+    label_page.wait_for_labels(given)
     expect(label_page.state).to_have_text(SAVED)
+    assert labels() == given
     expect_console("403")
 
 
 def test_ten_labels_and_changes_of_mind_made_offline_arrive_in_order(label_page, expect_console):
-    label_page.wait_for_next()
     label_page.page.context.set_offline(True)
 
     given = label_page.label("7", "3")
@@ -332,6 +373,5 @@ def test_of_two_tabs_one_sends_and_both_hear_of_it(label_page):
     for tab in tabs:
         expect(tab.state).to_have_text(SAVED)
         expect(tab.page.locator("ul[data-recent] .level")).to_have_text([*"5937"])  # the newest first
-    wait_until(lambda: len(labels()) == len(given), what="all labels")
-    assert sorted(labels()) == sorted(given)
+    label_page.wait_for_labels(given)
     assert len({track for track, _ in given}) == len(sent) == 4

@@ -3,18 +3,21 @@
 import re
 import statistics
 from base64 import b64encode
+from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from tests.audio_files import track_with_audio
 from tests.browser.conftest import responses_of
 from tests.browser.player_clocks import seek_ms, sound_ms
-from tests.conftest import _chromium, session_of
+from tests.conftest import BROWSER_PATIENCE_S, _chromium, session_of
 from tests.factories import AnnotationFactory, FlagFactory
 from tests.processes import wait_until
 
@@ -30,12 +33,17 @@ for (const name of Object.keys(told)) addEventListener(`player:${name}`, ({ deta
 
 @pytest.fixture
 def open_player(open_page, lead):
-    """`open_player(track)`: the review page of a label of this track, which has a player and no rules about listening."""
+    """`open_player(track)`: the review page of a label of this track, which has a player and no rules about listening.
 
-    def open_on(track, **context):
+    `on_audio` gets each request for sound.
+    """
+
+    def open_on(track, *, on_audio=None, **context):
         flag = FlagFactory(annotation=AnnotationFactory(track=track))
         page = open_page(lead, "about:blank", **context)
         page.add_init_script(NOTES)
+        if on_audio:
+            page.route("**/audio", on_audio)  # before the page is there: one that is open may not obey at once
         page.goto(reverse("review", args=[flag.pk]))
         expect(page.locator("[data-total]")).to_have_text("0:30")
         return page
@@ -85,11 +93,11 @@ def set_second(page, seconds):
     audio(page).evaluate("(audio, seconds) => { audio.currentTime = seconds }", seconds)
 
 
-def play_on(page, seconds):
-    """Play this much of the track, then pause."""
+def play_on(page, seconds, *, until=lambda: True):
+    """Play this much of the track and until something holds, then pause."""
     start = second_of(page)
     page.keyboard.press("Space")
-    wait_until(lambda: second_of(page) > start + seconds, what="the sound")
+    wait_until(lambda: second_of(page) > start + seconds and until(), what="the sound")
     page.keyboard.press("Space")
 
 
@@ -287,7 +295,8 @@ def test_seconds_of_the_track_are_heard_at_any_speed_and_not_by_seeking_nor_in_s
     for _ in range(4):
         page.keyboard.press("]")
     start = second_of(page)
-    play_on(page, 1.5)
+    # Told all the time, and not only at the end.
+    play_on(page, 1.5, until=lambda: page.evaluate("told.heard.length") >= 4)
     played = second_of(page) - start
     assert call(page, "heard") == pytest.approx(played, abs=0.1)
     page.keyboard.press("ArrowRight")
@@ -301,53 +310,57 @@ def test_seconds_of_the_track_are_heard_at_any_speed_and_not_by_seeking_nor_in_s
     assert call(page, "heard") == pytest.approx(played, abs=0.1)
     told = page.evaluate("told.heard")
     assert told[-1]["heard_s"] == pytest.approx(played, abs=0.1)
-    assert len(told) >= 4  # not only at the end
     assert len(page.evaluate("told.sound")) == 1
 
 
 # ---- The next track
 
 
-def test_the_next_track_is_loaded_ahead_and_sounds_at_once_with_nothing_left_of_the_last(open_player):
+def test_the_next_track_is_loaded_ahead_and_sounds_with_nothing_left_of_the_last(open_player):
+    """How soon it sounds is measured where nothing else runs: `make bench-label-page`."""
     first, *following = [track_with_audio() for _ in range(5)]
     page = open_player(first)
     drag(page, "[data-loop-strip]", 0.4, 0.5)
     play_on(page, 0.3)
     seen = responses_of(page)
 
-    to_sound = [sound_ms(page, sound_of(track)) for track in following]
-    to_seek = [seek_ms(page, share=share) for share in (0.8, 0.2, 0.6)]
+    for track in following:
+        sound_ms(page, sound_of(track))
+    for share in (0.8, 0.2, 0.6):
+        seek_ms(page, share=share)
 
-    print(f"show to sound {to_sound} ms, seek to sound {to_seek} ms")
-    assert statistics.median(to_sound) < 120
-    assert statistics.median(to_seek) < 150
-    fetched = [response.url for response in seen if response.url.endswith("/audio")]
-    assert len(set(fetched)) == len(following)
+    fetched = {urlsplit(response.url).path for response in seen if response.url.endswith("/audio")}
+    assert fetched - {sound_of(first)["audio"]} == {sound_of(track)["audio"] for track in following}
     assert [note["track"] for note in page.evaluate("told.sound")] == [track.pk for track in (first, *following)]
-    assert call(page, "heard") < 2
+    first_told = {note["track"]: note["heard_s"] for note in reversed(page.evaluate("told.heard"))}
+    assert {first_told[track.pk] for track in following} == {0}
     no_loop(page)
     assert page.evaluate("[...document.querySelectorAll('audio')].filter((audio) => !audio.paused).length") == 1
 
 
 def test_a_frame_while_playing_costs_little_and_nothing_else_moves(open_player):
-    """Bars are drawn once; each frame copies them."""
+    """Bars are drawn once; each frame copies them, and draws the edges of the loudest part and the playhead."""
     page = open_player(track_with_audio(), reduced_motion="reduce")
 
-    costs = page.evaluate(
+    drawn = page.evaluate(
         """() => new Promise((resolve) => {
-            const costs = [], ask = window.requestAnimationFrame.bind(window);
+            const drawn = [], ask = window.requestAnimationFrame.bind(window);
+            const { fillRect } = CanvasRenderingContext2D.prototype;
+            let nRectangles = 0;
+            CanvasRenderingContext2D.prototype.fillRect = function (...box) {
+                nRectangles += 1;
+                return fillRect.apply(this, box);
+            };
             window.requestAnimationFrame = (act) => ask((now) => {
-                const began = performance.now();
+                nRectangles = 0;
                 act(now);
-                costs.push(performance.now() - began);
+                if (nRectangles && drawn.push(nRectangles) === 20) resolve(drawn);
             });
             document.querySelector("[data-play]").click();
-            setTimeout(() => resolve(costs), 1500);
         })"""
     )
 
-    print(f"{len(costs)} frames, median {statistics.median(costs):.2f} ms")
-    assert statistics.median(costs) <= 4
+    assert statistics.median(drawn) <= 4
     assert page.evaluate("document.getAnimations().length") == 0
 
 
@@ -375,7 +388,15 @@ def test_a_missing_file_and_a_damaged_one_are_told_apart_and_offer_no_retry(open
 
 
 def test_a_lost_connection_is_told_and_the_track_plays_on_when_it_is_back(open_player, expect_console):
-    page = open_player(track_with_audio())
+    is_blocked, blocked = [], []
+
+    def answer(route):
+        if not is_blocked:
+            return route.continue_()
+        blocked.append(route)
+        return route.abort()
+
+    page = open_player(track_with_audio(), on_audio=answer)
     other = track_with_audio()
     page.context.set_offline(True)
 
@@ -383,10 +404,12 @@ def test_a_lost_connection_is_told_and_the_track_plays_on_when_it_is_back(open_p
     expect(trouble(page)).to_have_text("This track cannot be played: the connection was lost.")
     retry = page.get_by_role("button", name="Try again")
     expect(retry).to_be_visible()
-    page.route("**/audio", lambda route: route.abort())  # coming back online alone must not be enough here
+    is_blocked.append(True)  # coming back online alone must not be enough here
     page.context.set_offline(False)
+    # The player's own try, and its question what stands against it.
+    wait_until(lambda: page.evaluate("navigator.onLine") and len(blocked) >= 2, what="another try")
     expect(retry).to_be_visible()
-    page.unroute("**/audio")
+    is_blocked.clear()
     retry.click()
 
     wait_until(lambda: second_of(page) > 0, what="the sound")
@@ -395,14 +418,21 @@ def test_a_lost_connection_is_told_and_the_track_plays_on_when_it_is_back(open_p
 
 
 def test_sound_that_does_not_arrive_is_told_after_a_while(open_player, expect_console):
-    page, unanswered = open_player(track_with_audio()), []
+    is_mute, unanswered = [], []
+    page = open_player(
+        track_with_audio(), on_audio=lambda route: unanswered.append(route) if is_mute else route.continue_()
+    )
     page.clock.install()
-    page.route("**/audio", lambda route: unanswered.append(route), times=1)
+    page.clock.pause_at(timezone.now() + timedelta(hours=1))  # from now on it moves only as this test wants
+    page.evaluate("document.addEventListener('waiting', () => { window.isWaiting = true }, { capture: true })")
+    is_mute.append(True)
 
     call(page, "show", sound_of(track_with_audio()), {"autoplay": True})
+    wait_until(lambda: page.evaluate("window.isWaiting") and unanswered, what="the question for sound")
+    is_mute.clear()
     page.clock.fast_forward(4_000)
     expect(trouble(page)).to_be_hidden()
-    page.clock.fast_forward(2_000)
+    page.clock.fast_forward(6_000)
 
     expect(trouble(page)).to_have_text("No sound arrives: the connection is slow or lost.")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
@@ -415,9 +445,12 @@ def test_a_browser_that_refuses_to_start_by_itself_is_explained(browser, server,
     """With the policy that browsers have outside of tests: no sound before somebody has done something on the page."""
     flag = FlagFactory(annotation=AnnotationFactory(track=track_with_audio()))
     with browser.browser_type.launch(
-        executable_path=_chromium(), args=["--no-sandbox", "--autoplay-policy=document-user-activation-required"]
+        executable_path=_chromium(),
+        args=["--no-sandbox", "--autoplay-policy=document-user-activation-required"],
+        timeout=1000 * BROWSER_PATIENCE_S,
     ) as strict:
         page = strict.new_page(base_url=server.url)
+        page.set_default_timeout(1000 * BROWSER_PATIENCE_S)
         # A script, not page.evaluate: this would count as somebody's doing.
         page.add_init_script("addEventListener('load', () => document.querySelector('[data-play]').click())")
         page.context.add_cookies([{"name": "sessionid", "value": session_of(lead), "url": server.url}])
@@ -441,7 +474,7 @@ def test_without_javascript_the_browsers_own_player_is_there(open_page, lead):
 def test_axe_finds_nothing_while_a_region_is_looped_and_a_message_shows(open_player, expect_console):
     gone = track_with_audio()
     (Path(settings.MEDIA_ROOT) / gone.audio.name).unlink()
-    page = open_player(track_with_audio(), bypass_csp=True)
+    page = open_player(track_with_audio(), bypass_csp=True, reduced_motion="reduce")
     page.get_by_label("Volume").fill("0")
     call(page, "show", sound_of(gone))
     expect(trouble(page)).to_be_visible()

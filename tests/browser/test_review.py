@@ -412,8 +412,9 @@ def test_similar_tracks_are_heard_one_at_a_time_and_not_beside_the_player(open_p
 
 
 def test_a_similar_track_that_cannot_be_played_says_so(open_page, lead, alike, expect_console):
-    page = open_page(lead, f"/review/{alike.pk}/")
+    page = open_page(lead, "about:blank")
     page.route(f"**/tracks/{alike.evidence['neighbours'][0]['track']}/audio", lambda route: route.fulfill(status=404))
+    page.goto(f"/review/{alike.pk}/")
     give_blind_opinion(page)
 
     page.get_by_role("button", name="Play Alike 7").click()

@@ -21,7 +21,7 @@ NO_WORKER = "No worker is running"
 def worker(server):
     """Somebody who would train, as far as the page can see."""
     # Alive for the whole test: a row from the future stands for a beat every two seconds.
-    return Worker.objects.create(name="w@test", queues=["train"], seen_at=timezone.now() + timedelta(minutes=5))
+    return Worker.objects.create(name="w@test", queues=["train"], seen_at=timezone.now() + timedelta(hours=1))
 
 
 def progress(page):
@@ -56,7 +56,7 @@ def test_what_learns_is_chosen_by_radio_buttons_beside_the_form(open_page, admin
     assert (run.recipe, run.options) == ("ridge_thresholds", {"decision": "lowest_mae"})
 
 
-def test_the_page_notices_within_ten_seconds_that_the_worker_has_gone(open_page, admin, worker):
+def test_the_page_notices_by_itself_that_the_worker_has_gone(open_page, admin, worker):
     JobFactory()
     page = open_page(admin, "/dashboard/")
     expect(progress(page)).to_be_visible()
@@ -64,7 +64,7 @@ def test_the_page_notices_within_ten_seconds_that_the_worker_has_gone(open_page,
 
     worker.delete()
 
-    expect(page.get_by_text(NO_WORKER)).to_be_visible(timeout=10_000)
+    expect(page.get_by_text(NO_WORKER)).to_be_visible()
 
 
 def test_progress_is_live_and_the_end_reloads_the_page(open_page, admin, worker):
