@@ -29,6 +29,13 @@ BROWSER_PATIENCE_S = 60
 hypothesis.register_profile("steady", deadline=None, derandomize=True, database=None)
 hypothesis.load_profile("steady")
 
+# What Playwright turns off itself, which naming any other feature would turn on again.
+BROWSER_WITHOUT = (
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades", "LensOverlay"),
+    *("HttpsFirstBalancedModeAutoEnable", "MediaRouter", "PaintHolding", "ThirdPartyStoragePartitioning", "AimEnabled"),
+    *("AvoidCorsURLLoaderRestartOnRedirect", "OptimizationHints", "NetworkTimeServiceQuerying", "PreconnectToSearch"),
+)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever has a real browser or real processes gets a second try; nothing else does."""
@@ -195,8 +202,10 @@ def browser():
                 executable_path=_chromium(),
                 args=[
                     *("--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-background-networking"),
-                    # Else a process is started ahead for each page that might be opened next: a quarter of all that is computed.
+                    # A quarter of all that is computed, for each: a process ahead of every page that might be opened next,
                     "--renderer-process-limit=1",
+                    # and two pages behind the address bar of every window, which nobody sees.
+                    f"--disable-features={','.join((*BROWSER_WITHOUT, 'WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'))}",
                 ],
                 timeout=1000 * BROWSER_PATIENCE_S,
             )
