@@ -9,4 +9,8 @@ PREVIEW_TEST_RULES = {
     "ports": frozenset({int(os.environ.get("TEST_HTTPS_PORT", "443"))}),
     "networks": (ip_network("127.0.0.0/8"), ip_network("::1")),
     "ca_file": os.environ.get("TEST_HTTPS_CA", ""),
+    # That server is as slow as the machine, and holds answers back as long as a test wants.
+    "connect_s": 60,
+    "read_s": 120,
+    "total_s": 300,
 }

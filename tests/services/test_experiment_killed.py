@@ -14,7 +14,7 @@ from modeling.core.lab.report import Report
 from modeling.models import Experiment
 from tests.factories import AnnotationFactory, LeadFactory
 from tests.labelled_library import make_labelled_library
-from tests.processes import start_worker, wait_until
+from tests.processes import start_held_worker, start_worker, wait_until
 
 pytestmark = [
     pytest.mark.services,
@@ -30,8 +30,8 @@ N_TRACKS = 60
 def start(redis_url, celery_on_redis):
     started = []
 
-    def start_one():
-        started.append(start_worker("train", redis_url=redis_url, database=connection.settings_dict))
+    def start_one(start_worker=start_worker, **held):
+        started.append(start_worker("train", redis_url=redis_url, database=connection.settings_dict, **held))
         return started[-1]
 
     yield start_one
@@ -41,14 +41,14 @@ def start(redis_url, celery_on_redis):
 
 @pytest.fixture
 def killed_in_the_middle(start):
-    """An experiment of some seconds whose worker is gone."""
+    """An experiment whose worker is gone."""
     make_labelled_library(N_TRACKS)
-    victim = start()
-    options = {"recipe": "ridge_thresholds", "n_repeats": 20}
+    victim = start(start_held_worker, at=0.01)
+    options = {"recipe": "ridge_thresholds", "n_repeats": 3}
     experiment = services.request_experiment(name="resampling", options=options, requested_by=LeadFactory())
-    wait_until(lambda: Job.objects.get().progress > 0, timeout_s=PATIENCE_S, what="its first step")
+    wait_until(lambda: Job.objects.get().progress >= 0.01, timeout_s=PATIENCE_S, what="its first step")
     victim.kill()
-    assert Job.objects.get().status == Job.Status.RUNNING, "it ended before it could be killed: more repeats are needed"
+    assert Job.objects.get().status == Job.Status.RUNNING
     return experiment
 
 

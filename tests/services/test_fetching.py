@@ -1,6 +1,6 @@
 """Real workers, a real Redis, real https servers: previews come once, whoever is killed."""
 
-import time
+import threading
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -22,9 +22,7 @@ from tests.processes import Process, Redis, broker_at, start_worker, wait_until
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 with_two_fetchers = pytest.mark.usefixtures("celery_on_redis", "two_fetchers")
 
-PATIENCE_S = 60
-# What every preview takes to come: so that several are under way at any moment.
-DELAY_S = 0.05
+PATIENCE_S = 90
 AudioState = Track.AudioState
 
 
@@ -37,9 +35,20 @@ def content_of(path: str) -> bytes:
     return b"ID3" + sha256(path.encode()).digest() * 3000
 
 
-def send_slowly(answer) -> None:
-    time.sleep(DELAY_S)
+def send(answer) -> None:
     answer.send_file(content_of(answer.path))
+
+
+class Gate:
+    """Answers wait behind it until it is opened."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+        self.open = self._opened.set
+
+    def __call__(self, answer) -> None:
+        self._opened.wait(PATIENCE_S)
+        send(answer)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +61,7 @@ def module_server(authority):
 def server(module_server, settings):
     """A server with nothing asked yet. What this process takes up, the workers are allowed to fetch."""
     module_server.forget()
-    module_server.otherwise = send_slowly
+    module_server.otherwise = send
     settings.PREVIEW_TEST_RULES = {"ports": frozenset({module_server.server_port})}
     return module_server
 
@@ -125,8 +134,13 @@ def assert_each_is_stored_once(tracks: list[Track]) -> None:
 @pytest.mark.postgres  # both want the same rows at the same moment
 @with_two_fetchers
 def test_two_workers_ask_one_server_over_four_connections_and_for_each_preview_once(server):
+    server.otherwise = gate = Gate()
     tracks = wanted_tracks(server, 60)
 
+    wait_while_beat_ticks(
+        lambda: server.most_open >= settings.PREVIEW_CONNECTIONS, "as many connections as it may have"
+    )
+    gate.open()
     wait_for(tracks)
 
     assert_each_is_stored_once(tracks)
@@ -135,13 +149,15 @@ def test_two_workers_ask_one_server_over_four_connections_and_for_each_preview_o
 
 
 @with_two_fetchers
-def test_two_workers_ask_two_servers_at_the_same_time(authority, server):
+def test_two_workers_ask_two_servers_at_the_same_time(authority, server, two_fetchers):
     with authority.serve("127.0.0.2", port=server.server_port) as other:
-        other.otherwise = send_slowly
+        server.otherwise = other.otherwise = gate = Gate()
         tracks = wanted_tracks(server, 40) + wanted_tracks(other, 40, host="127.0.0.2")
-        wait_until(lambda: Worker.objects.count() == 2, timeout_s=PATIENCE_S, what="both workers")
+        here = Worker.objects.filter(name__in=[worker.name for worker in two_fetchers])
+        wait_until(lambda: here.count() == 2, timeout_s=PATIENCE_S, what="both workers")
         wait_while_beat_ticks(lambda: server.n_open and other.n_open, "both at work")
 
+        gate.open()
         wait_for(tracks)
 
         assert_each_is_stored_once(tracks)
@@ -167,22 +183,29 @@ def redis(tmp_path):
 
 
 def test_previews_whose_worker_is_killed_come_once_by_the_next(server, start_fetcher, redis):
-    def trickle(answer):
-        """Half of it at once, so that there is something to go on with."""
-        if "Range" in answer.headers:
-            return send_slowly(answer)
+    is_killed = threading.Event()
+
+    def get_stuck_after_some(answer):
+        """Half of it has come, so that there is something to go on with."""
+        if is_killed.is_set() or int(answer.path.rpartition("/")[2]) < 8:
+            return send(answer)
         content = content_of(answer.path)
         answer.send(200, content[:50_000], Content_Length=len(content), ETag='"1"')
-        time.sleep(4 * DELAY_S)
-        answer.wfile.write(content[50_000:])
+        is_killed.wait(PATIENCE_S)
+        return answer.hang_up()
 
-    server.otherwise = trickle
+    def is_stuck() -> bool:
+        parts = [path.stat().st_size for path in settings.PREVIEWS_DIR.glob("*.part")]
+        return stored.count() >= 8 and len(parts) == settings.PREVIEW_CONNECTIONS and min(parts) > 0
+
+    server.otherwise = get_stuck_after_some
     tracks = wanted_tracks(server, 40)
     victim = start_fetcher(redis.url)
     stored = Track.objects.filter(audio_state=AudioState.WAITING)
-    wait_while_beat_ticks(lambda: stored.count() >= 8, "some previews")
+    wait_while_beat_ticks(is_stuck, "some previews, and halves of others")
     victim.kill()
-    assert stored.count() < len(tracks), "all came before the kill: more tracks are needed"
+    is_killed.set()
+    assert stored.count() == 8
     assert PreviewHost.objects.get().token
 
     start_fetcher(redis.url)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import connection
 from django.utils import timezone
 
 from annotations.intake import uploads
@@ -12,7 +13,7 @@ from annotations.models import Annotation, Track
 from energyapp.jobs import services as jobs
 from energyapp.jobs.models import HEARTBEAT_TIMEOUT, Job
 from tests.factories import LeadFactory
-from tests.processes import wait_until
+from tests.processes import start_held_worker, wait_until
 
 pytestmark = [
     pytest.mark.services,
@@ -20,13 +21,13 @@ pytestmark = [
     pytest.mark.usefixtures("celery_on_redis"),
 ]
 
-PATIENCE_S = 60
-# Enough to be killed in the middle of.
-N_ROWS, N_FILES = 8_000, 40
+PATIENCE_S = 90
+# Several batches of 500.
+N_ROWS, N_FILES = 4_000, 40
 
 
 @pytest.mark.postgres  # the transaction under way must be undone, and its locks must go, with the worker
-def test_an_import_whose_worker_is_killed_is_done_once_by_the_next(start_workers):
+def test_an_import_whose_worker_is_killed_is_done_once_by_the_next(start_workers, redis_url):
     upload = uploads.begin(uploaded_by=LeadFactory())
     rows = [
         f"t:{i // 2},{i % 10 + 1},a{i % 2},{i}.mp3" if i < 20 else f"t:{i // 2},{i % 10 + 1},a{i % 2},"
@@ -35,13 +36,13 @@ def test_an_import_whose_worker_is_killed_is_done_once_by_the_next(start_workers
     send(upload, "labels.csv", "\n".join(["track_uri,energy,annotator_id,track_preview_url", *rows, "broken"]).encode())
     for i in range(N_FILES):
         send(upload, f"{i}.mp3", b"ID3" + bytes([i]) * 100)
-    victim = start_workers("intake")
+    # It tells of each batch inside its transaction: the first is stored, and the second gets no further.
+    victim = start_held_worker("intake", redis_url=redis_url, database=connection.settings_dict, at=0.2)
     job = uploads.finish(upload=upload, requested_by=upload.uploaded_by)
-    wait_until(lambda: Track.objects.count() > N_ROWS / 8, timeout_s=PATIENCE_S, what="the moment to kill")
+    wait_until(Track.objects.exists, timeout_s=PATIENCE_S, what="the moment to kill")
     victim.kill()
-    n_before = Track.objects.count()
-    assert Job.objects.get().status == Job.Status.RUNNING, "it ended before it could be killed: more rows are needed"
-    assert n_before < N_ROWS / 2
+    assert Job.objects.get().status == Job.Status.RUNNING
+    assert 0 < Track.objects.count() < N_ROWS / 2
 
     start_workers("intake")
     Job.objects.update(heartbeat_at=timezone.now() - HEARTBEAT_TIMEOUT - timedelta(seconds=1))

@@ -32,6 +32,12 @@ class Browser:
         }
 
     def post(self, door, **sent):
+        """The server's answer. Who comes at a bad moment is told to come again (503), and does."""
+        while (answer := self._ask(door, sent))[0] == 503:
+            continue
+        return answer
+
+    def _ask(self, door, sent):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("POST", f"/label/{door}/", json.dumps(sent), self.headers)
@@ -48,8 +54,6 @@ class Browser:
             send = partial(self.post, "outbox", annotator=self.person.pk, kind="label", **about)
             with ThreadPoolExecutor(2) as pool:
                 replies = [reply.result() for reply in [pool.submit(send) for _ in range(2 if len(saved) % 3 else 1)]]
-            # Of two at once one may be told to come again, and then finds what the other has stored.
-            replies = [send() if status == 503 else (status, said) for status, said in replies]
             assert {(status, said["state"]) for status, said in replies} == {(200, "saved")}
             saved.append((held[0], about["submission_id"]))
         return saved

@@ -15,8 +15,8 @@ from tests.processes import wait_until
 pytestmark = pytest.mark.services
 
 # What a supervisor on busy cores may take for what is a moment's work, and for its whole end.
-BUSY_S = 10
-FINISH_S = 30
+BUSY_S = 60
+FINISH_S = 120
 
 # A program with a child, as celery and granian have, both of which ignore the polite ways to end when told to.
 PARENT = """
@@ -26,10 +26,10 @@ if sys.argv[2] == "deaf":
 child = os.fork()
 if child == 0 and sys.argv[2] == "polite":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.write(1, b"hello from child\\n" if child == 0 else b"hello from parent\\n")
 with open(sys.argv[1], "a") as file:
     file.write(f"{os.getpid()}\\n")
-os.write(1, b"hello from child\\n" if child == 0 else b"hello from parent\\n")
-time.sleep(60)
+time.sleep(600)
 """
 SUPERVISE = """
 import sys
@@ -71,7 +71,7 @@ class Supervised:
         return self.process.communicate(timeout=FINISH_S)[1]
 
     def wait_until_all_gone(self) -> None:
-        """By themselves they would go on for a minute; what was killed needs a moment until the kernel has ended it."""
+        """By themselves they would go on for ten minutes; what was killed needs a moment until the kernel has ended it."""
         wait_until(lambda: not any(map(process_is_alive, self.pids)), timeout_s=BUSY_S, what="the end of all programs")
 
 

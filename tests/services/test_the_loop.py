@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 
 def wait_for_training(job: Job) -> TrainingRun:
-    wait_until(lambda: not Job.objects.get(pk=job.pk).is_live, timeout_s=120, what="the training")
+    wait_until(lambda: not Job.objects.get(pk=job.pk).is_live, timeout_s=600, what="the training")
     run = TrainingRun.objects.select_related("job").get(job=job)
     assert run.job.status == Job.Status.SUCCEEDED, run.job.error
     return run
@@ -49,7 +49,7 @@ def test_the_loop_turns_on_real_music(shared_data, tmp_path, start_workers, cele
 
     feature_queue.enqueue()
     wait_until(
-        lambda: not Track.objects.filter(audio_state="waiting").exists(), timeout_s=240, what="41 tracks' features"
+        lambda: not Track.objects.filter(audio_state="waiting").exists(), timeout_s=600, what="41 tracks' features"
     )
     assert set(Track.objects.values_list("audio_state", flat=True)) == {"ready"}
     for name in ("signal", "transfer"):

@@ -76,9 +76,10 @@ def wait_for_job(job: Job) -> Job:
 
 
 def test_workers_say_that_they_are_alive_and_what_they_take(features_worker, train_worker):
-    wait_until(lambda: workers.serve("features") and workers.serve("train"), what="the workers' first beat")
+    ours = Worker.objects.filter(name__in=[features_worker.name, train_worker.name])
+    wait_until(lambda: ours.count() == 2, what="the workers' first beat")
 
-    assert sorted(sorted(worker.queues) for worker in Worker.objects.all()) == [["features", "upkeep"], ["train"]]
+    assert sorted(sorted(worker.queues) for worker in ours.all()) == [["features", "upkeep"], ["train"]]
 
 
 # ---- Features
