@@ -169,19 +169,19 @@ def test_a_track_that_was_not_heard_long_enough_cannot_be_labelled_yet():
 def test_more_than_can_have_been_heard_is_refused():
     lease = LeaseFactory(taken_at=timezone.now() - timedelta(seconds=10))
 
-    with pytest.raises(labelling.NotHeard, match="40 s are said to have been heard"):
-        answer(lease, listening=Listening(listened_s=40))
+    with pytest.raises(labelling.NotHeard, match="4000 s are said to have been heard"):
+        answer(lease, listening=Listening(listened_s=4000))
     assert answer(lease, listening=Listening(listened_s=20)).listened_s == 20  # at twice the speed
 
 
-def test_who_does_not_say_what_they_heard_must_have_held_the_track_as_long():
+def test_who_does_not_say_what_they_heard_must_have_held_the_track_as_long(monkeypatch):
     lease = LeaseFactory()
+    monkeypatch.setattr(timezone, "now", lambda: lease.taken_at + timedelta(seconds=2))
 
     with pytest.raises(labelling.NotHeard):
         answer(lease, listening=Listening())
 
-    lease.taken_at = timezone.now() - timedelta(seconds=4)
-    lease.save()
+    monkeypatch.setattr(timezone, "now", lambda: lease.taken_at + timedelta(seconds=4))
     assert answer(lease, listening=Listening()).listened_s is None
 
 
@@ -196,7 +196,7 @@ def test_nearly_all_of_a_short_track_is_enough():
 def test_the_answer_took_no_longer_than_the_track_was_held():
     lease = LeaseFactory(taken_at=timezone.now() - timedelta(seconds=10))
 
-    assert answer(lease, listening=Listening(4, answered_s=3600)).answered_s == pytest.approx(10, abs=2)
+    assert 10 <= answer(lease, listening=Listening(4, answered_s=3600)).answered_s < 100
 
 
 # ---- Changes of mind, and comparing
@@ -278,7 +278,7 @@ def test_the_track_that_was_loaded_ahead_is_heard_next_and_one_more_comes(annota
 
 
 def test_keeping_prolongs_and_frees_what_others_have_left(annotator):
-    soon = timezone.now() + timedelta(seconds=5)
+    soon = timezone.now() + timedelta(minutes=2)
     LeaseFactory(annotator=annotator, expires_at=soon)
     left = LeaseFactory(expires_at=timezone.now() - timedelta(seconds=1))
 

@@ -97,7 +97,7 @@ def test_labelling_stores_the_level_and_lets_go_of_the_track():
     annotation = answer(lease, level=7, listening=labelling.Listening(listened_s=9.5))
 
     assert (annotation.level, annotation.listened_s, annotation.source) == (7, 9.5, Annotation.Source.LABEL)
-    assert annotation.answered_s == pytest.approx(12, abs=2)
+    assert 12 <= annotation.answered_s < 100
     assert not Lease.objects.exists()
 
 

@@ -48,7 +48,7 @@ def at_once(calls: Iterable[Callable[[], Result]]) -> list[Result | Exception]:
     def run(call: Callable[[], Result]) -> Result:
         try:
             connections["default"].ensure_connection()
-            ready.wait(timeout=30)
+            ready.wait(timeout=120)
             return call()
         finally:
             connections.close_all()

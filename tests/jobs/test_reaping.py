@@ -45,8 +45,9 @@ def test_the_job_of_a_dead_worker_waits_for_another_and_is_published(published):
     assert published == [job]
 
 
-def test_a_worker_that_is_only_slow_keeps_its_job(published):
-    job = silent_since(HEARTBEAT_TIMEOUT - 5 * SECOND)
+def test_a_worker_that_is_only_slow_keeps_its_job(published, monkeypatch):
+    job = RunningJobFactory()
+    monkeypatch.setattr(timezone, "now", lambda: job.heartbeat_at + HEARTBEAT_TIMEOUT - SECOND)
 
     services.reap()
 

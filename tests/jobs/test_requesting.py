@@ -91,8 +91,8 @@ def broker_that_hangs():
         yield listener.getsockname()[1]
 
 
-@pytest.mark.parametrize(("broker", "patience_s"), [(broker_that_is_gone, 2), (broker_that_hangs, 8)])
-def test_without_a_broker_the_job_waits_and_nobody_waits_with_it(broker, patience_s, caplog):
+@pytest.mark.parametrize("broker", [broker_that_is_gone, broker_that_hangs])
+def test_without_a_broker_the_job_waits_and_nobody_waits_with_it(broker, caplog):
     job = JobFactory()
 
     with broker() as port, broker_at(f"redis://127.0.0.1:{port}/0"), caplog.at_level(logging.WARNING):
@@ -100,7 +100,7 @@ def test_without_a_broker_the_job_waits_and_nobody_waits_with_it(broker, patienc
         services.publish(job)
         took_s = time.monotonic() - began
 
-    assert took_s < patience_s
+    assert took_s < 60  # some seconds; for ever, if nobody had set a limit
     assert "waits: the broker cannot be reached" in caplog.text
     job.refresh_from_db()
     assert (job.status, job.published_at) == (Job.Status.QUEUED, None)

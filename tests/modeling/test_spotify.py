@@ -141,7 +141,7 @@ def ends_in_the_middle(server: _Answers) -> None:
 
 
 def is_silent(server: _Answers) -> None:
-    server.spotify.ended.wait(20)
+    server.spotify.ended.wait(120)
     server.close_connection = True
 
 
@@ -205,7 +205,7 @@ def client(url, slept):
 def fetch(url, slept, settings, monkeypatch, db):
     """Runs the command against the local server; what it said."""
     settings.SPOTIFY_CLIENT_ID, settings.SPOTIFY_CLIENT_SECRET = CLIENT_ID, CLIENT_SECRET
-    local = {**addresses(url), "timeout_s": 5, "sleep": slept.append}
+    local = {**addresses(url), "timeout_s": 60, "sleep": slept.append}
     monkeypatch.setattr(SpotifyClient.__init__, "__kwdefaults__", local)
 
     def run(**options) -> str:
@@ -378,7 +378,7 @@ def test_a_passing_fault_is_tried_again(client, spotify, slept, fault):
 
 @pytest.mark.parametrize("fault", [is_silent, drips])
 def test_a_slow_answer_is_not_waited_for(spotify, url, slept, fault):
-    client = SpotifyClient(CLIENT_ID, CLIENT_SECRET, **addresses(url), timeout_s=0.5, sleep=slept.append)
+    client = SpotifyClient(CLIENT_ID, CLIENT_SECRET, **addresses(url), timeout_s=1, sleep=slept.append)
     spotify.faults.append(fault)
     begun = time.monotonic()
 
@@ -386,7 +386,7 @@ def test_a_slow_answer_is_not_waited_for(spotify, url, slept, fault):
 
     assert entry["id"] == numbered_id(1)
     assert slept
-    assert time.monotonic() - begun < 8  # where the server would hold out for longer
+    assert time.monotonic() - begun < 60  # where the server would hold out for longer
 
 
 def test_the_token_too_is_asked_for_again(client, spotify, slept):

@@ -1,5 +1,6 @@
 """The convnet against its golden vectors, in every way a worker may run it, and getting its weights."""
 
+import contextlib
 import http.server
 import importlib.util
 import os
@@ -252,12 +253,14 @@ def _send(handler, content):
 def _drip(handler):
     handler.send_response(200)
     handler.end_headers()
-    for _ in range(100):
-        time.sleep(0.05)
-        try:
+    with contextlib.suppress(OSError):  # nobody listens any more
+        while True:
+            time.sleep(0.05)
             handler.wfile.write(b".")
-        except OSError:
-            return
+
+
+def _say_nothing(handler):
+    handler.rfile.read(1)  # until the other end hangs up
 
 
 @needs_weights
@@ -270,23 +273,22 @@ def test_fetching_installs_what_was_published(tmp_path, serve):
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("answer", "timeout_s", "reason"),
     [
-        (lambda handler: _send(handler, b"<html>moved</html>"), "sha256"),
-        (lambda handler: handler.send_error(404), "404"),
-        (lambda handler: _send(handler, bytes(convnet_weights.MAX_WEIGHTS_BYTES + 1)), "more than"),
-        (_drip, "within 0.5 s"),
-        (lambda handler: time.sleep(2), "within 0.5 s|timed out"),
+        (lambda handler: _send(handler, b"<html>moved</html>"), 60, "sha256"),
+        (lambda handler: handler.send_error(404), 60, "404"),
+        (lambda handler: _send(handler, bytes(convnet_weights.MAX_WEIGHTS_BYTES + 1)), 60, "more than"),
+        (_drip, 0.5, "within 0.5 s"),
+        (_say_nothing, 0.5, "within 0.5 s|timed out"),
     ],
     ids=["another file", "not found", "too much", "dripping", "silent"],
 )
-def test_fetching_anything_else_fails_in_time(tmp_path, serve, answer, reason):
-    url, started = serve(answer), time.monotonic()
+def test_fetching_anything_else_fails_in_time(tmp_path, serve, answer, timeout_s, reason):
+    url = serve(answer)
 
     with pytest.raises(convnet_weights.ConvnetUnavailable, match=reason):
-        convnet_weights.fetch(tmp_path, timeout_s=0.5, url=url)
+        convnet_weights.fetch(tmp_path, timeout_s=timeout_s, url=url)
 
-    assert time.monotonic() - started < 1.5
     assert not convnet_weights.is_installed(tmp_path)
 
 
