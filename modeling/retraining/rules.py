@@ -133,14 +133,14 @@ def _differences(old: RetrainingRules, new: RetrainingRules) -> Iterable[str]:
 
 
 def _word(rules: RetrainingRules, name: str) -> str:
-    if name in {"schedule", "weekday"}:
-        return getattr(rules, f"get_{name}_display")().lower()
     value = getattr(rules, name)
-    return {None: "none", True: "yes", False: "no"}.get(value, str(value)) if not _is_number(value) else str(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    if name == "schedule":
+        return rules.get_schedule_display().lower()
+    if name == "weekday":
+        return rules.get_weekday_display()
+    if name == "promotes_by_itself":
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
 
 
 def in_words(rules: RetrainingRules) -> list[str]:
