@@ -8,7 +8,7 @@ PY := .venv/bin/python
 LOCK := deploy/with-uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 
-.PHONY: run test install lint types lock bench bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review bench-dashboard
+.PHONY: run test install lint types lock bench bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review bench-dashboard bench-exports bench-http
 
 # `exec`, so that signals reach the process manager and not a shell in front of it.
 run: .venv/.installed-worker
@@ -27,7 +27,7 @@ types: .venv/.installed-dev
 
 # What things cost on this machine (docs/benchmarks.md). Features, beside the decoder alone and a naive pipeline: on the installed
 # library or on MUSIC=folder. Recipes: at the thesis's size on made-up tracks, and what they are worth on TRACKS=tracks.csv.
-bench: bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review bench-dashboard
+bench: bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review bench-dashboard bench-exports bench-http
 
 bench-features: .venv/.installed-worker
 	@$(PY) manage.py bench_features $(or $(MUSIC),var/media/audio)
@@ -64,6 +64,16 @@ bench-dashboard: .venv/.installed-worker
 # What an annotator waits for on the label page, in a headless Chromium.
 bench-label-page: .venv/.installed-dev
 	@$(PY) tests/bench_label_page.py
+
+# 100,000 labels out, into another installation, and out again: CPU and peak memory of each process.
+bench-exports: .venv/.installed-worker
+	@$(PY) manage.py bench_exports
+	@$(PY) tests/with_postgres.py $(PY) manage.py bench_exports
+
+# Handing out, storing, listing and exporting through the web server, with 1, 8 and 16 clients, beside Label Studio's figures.
+bench-http: .venv/.installed-dev
+	@$(PY) tests/bench_http.py
+	@$(PY) tests/with_postgres.py $(PY) tests/bench_http.py
 
 # The stamps make a second start a matter of seconds. The development lock holds everything the workers need.
 .venv/.installed-dev: requirements-dev.lock deploy/install

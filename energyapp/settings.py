@@ -323,15 +323,17 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [],
 }
 API_REQUESTS_PER_MINUTE = {"token": int(env("API_TOKEN_RATE", "300")), "user": int(env("API_USER_RATE", "600"))}
+_IN_PROCESS = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+_IN_REDIS = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": CELERY_BROKER_URL.replace("redis+socket://", "unix://", 1),
+    "KEY_PREFIX": "energyapp",
+    "OPTIONS": {"socket_connect_timeout": 0.2, "socket_timeout": 0.2},
+}
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "default": _IN_PROCESS,
     # What all web processes share; whoever uses it does without when Redis is away (energyapp/api/throttling.py).
-    "shared": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": CELERY_BROKER_URL.replace("redis+socket://", "unix://", 1),
-        "KEY_PREFIX": "energyapp",
-        "OPTIONS": {"socket_connect_timeout": 0.2, "socket_timeout": 0.2},
-    },
+    "shared": _IN_REDIS if CELERY_BROKER_URL.startswith("redis") else _IN_PROCESS,
 }
 
 # ---- What operators tune

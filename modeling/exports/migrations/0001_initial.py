@@ -7,35 +7,77 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('jobs', '0004_logs_time_left_and_waves'),
+        ("jobs", "0004_logs_time_left_and_waves"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Export',
+            name="Export",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('table', models.CharField(help_text='Which one: see modeling.exports.tables.', max_length=20)),
-                ('format', models.CharField(choices=[('csv', 'CSV'), ('jsonl', 'JSON Lines'), ('parquet', 'Parquet')], default='csv', max_length=7)),
-                ('is_pseudonymous', models.BooleanField(help_text='People are told apart, but not by their names.')),
-                ('feature_set', models.CharField(blank=True, help_text='Of the table of features.', max_length=40)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('file', models.CharField(blank=True, max_length=100)),
-                ('n_rows', models.PositiveBigIntegerField(null=True)),
-                ('n_bytes', models.PositiveBigIntegerField(null=True)),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('removed_at', models.DateTimeField(help_text='When its file was, to make room.', null=True)),
-                ('job', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='export', to='jobs.job')),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='exports', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("table", models.CharField(help_text="Which one: see modeling.exports.tables.", max_length=20)),
+                (
+                    "format",
+                    models.CharField(
+                        choices=[("csv", "CSV"), ("jsonl", "JSON Lines"), ("parquet", "Parquet")],
+                        default="csv",
+                        max_length=7,
+                    ),
+                ),
+                ("is_pseudonymous", models.BooleanField(help_text="People are told apart, but not by their names.")),
+                ("feature_set", models.CharField(blank=True, help_text="Of the table of features.", max_length=40)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("file", models.CharField(blank=True, max_length=100)),
+                ("n_rows", models.PositiveBigIntegerField(null=True)),
+                ("n_bytes", models.PositiveBigIntegerField(null=True)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("removed_at", models.DateTimeField(help_text="When its file was, to make room.", null=True)),
+                (
+                    "job",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="export", to="jobs.job"
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="exports",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('format__in', ['csv', 'jsonl', 'parquet'])), name='export_format_known'), models.CheckConstraint(condition=models.Q(models.Q(('file', ''), ('n_bytes__isnull', True), ('n_rows__isnull', True), ('sha256', '')), models.Q(models.Q(('file', ''), _negated=True), models.Q(('sha256', ''), _negated=True), ('n_bytes__isnull', False), ('n_rows__isnull', False)), _connector='OR'), name='export_results_all_or_none'), models.CheckConstraint(condition=models.Q(('removed_at', None), models.Q(('file', ''), _negated=True), _connector='OR'), name='export_removed_after_it_was_there')],
+                "ordering": ["-pk"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("format__in", ["csv", "jsonl", "parquet"])), name="export_format_known"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("file", ""), ("n_bytes__isnull", True), ("n_rows__isnull", True), ("sha256", "")),
+                            models.Q(
+                                models.Q(("file", ""), _negated=True),
+                                models.Q(("sha256", ""), _negated=True),
+                                ("n_bytes__isnull", False),
+                                ("n_rows__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="export_results_all_or_none",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("removed_at", None), models.Q(("file", ""), _negated=True), _connector="OR"
+                        ),
+                        name="export_removed_after_it_was_there",
+                    ),
+                ],
             },
         ),
     ]
