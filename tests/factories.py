@@ -27,9 +27,11 @@ from annotations.models import (
 )
 from annotations.roles import ADMIN, ANNOTATOR, LEAD
 from energyapp.jobs.models import Job
+from energyapp.webhooks.models import Delivery, Webhook
 from modeling.core.estimates import Estimate
 from modeling.core.lab.catalogue import EXPERIMENTS
 from modeling.core.lab.report import Chart, Column, Findings, Provenance, Report, Series, Table, matrix
+from modeling.exports.models import Export
 from modeling.models import Experiment, Prediction, Promotion, TrainingRun
 from modeling.scoring.models import Scoring, ScoringRow
 
@@ -336,6 +338,33 @@ class ScoringRowFactory(DjangoModelFactory):
     position = factory.Sequence(lambda n: n + 1)
     track = factory.SubFactory(TrackFactory)
     cells = factory.LazyAttribute(lambda row: [row.track.uri] if row.track else [""])
+
+
+class ExportFactory(DjangoModelFactory):
+    class Meta:
+        model = Export
+
+    job = factory.SubFactory(JobFactory, kind="export", key=factory.Sequence("export-{}".format))
+    table = "labels"
+    is_pseudonymous = True
+
+
+class WebhookFactory(DjangoModelFactory):
+    class Meta:
+        model = Webhook
+
+    url = factory.Sequence("https://hooks.example.org/{}".format)
+    events = ["run.finished"]
+    created_by = factory.SubFactory(AdminFactory)
+
+
+class DeliveryFactory(DjangoModelFactory):
+    class Meta:
+        model = Delivery
+
+    webhook = factory.SubFactory(WebhookFactory)
+    event = "run.finished"
+    payload = {"run": 1}
 
 
 class UploadFactory(DjangoModelFactory):
