@@ -18,7 +18,7 @@ class NameField(forms.CharField):
 
 
 class Styled:
-    """The house's look for the widgets of Django's own forms."""
+    """The house's look for the widgets of Django's own forms; and none takes the focus on a page of several."""
 
     fields: dict[str, forms.Field]
 
@@ -26,6 +26,7 @@ class Styled:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs["class"] = "input"
+            field.widget.attrs.pop("autofocus", None)
 
 
 class RoleForm(forms.Form):
