@@ -14,9 +14,10 @@ from energyapp.api.problems import Conflict
 from energyapp.api.resources import Resource
 from energyapp.jobs import services
 from energyapp.jobs.kinds import KINDS
-from energyapp.jobs.models import Job
+from energyapp.jobs.models import Job, JobLine
 
 FOLLOW = "jobs.follow_job"
+SEE_TRACEBACKS = "modeling.add_trainingrun"  # as the page of a job has it
 
 
 class JobSerializer(serializers.ModelSerializer):
@@ -38,6 +39,23 @@ class JobSerializer(serializers.ModelSerializer):
         return job.time_left and job.time_left.total_seconds()
 
 
+class LineSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = JobLine
+        fields = ["at", "attempt", "text"]
+
+
+class JobInFullSerializer(JobSerializer):
+    log = LineSerializer(source="lines", many=True, read_only=True)
+    error = serializers.SerializerMethodField(help_text="The traceback, for who may ask for trainings; else null.")
+
+    class Meta(JobSerializer.Meta):
+        fields = [*JobSerializer.Meta.fields, "log", "error"]
+
+    def get_error(self, job: Job) -> str | None:
+        return job.error if self.context["request"].user.has_perm(SEE_TRACEBACKS) else None
+
+
 class JobFilters(Filters):
     kind = Choice(choices=[(name, kind.words) for name, kind in KINDS.items()], required=False)
     status = Choice(choices=Job.Status.choices, required=False)
@@ -49,11 +67,19 @@ class Jobs(Resource):
     serializer_class = JobSerializer
     permissions: ClassVar = dict.fromkeys(["list", "retrieve", "cancel", "retry"], FOLLOW)
     filters = JobFilters
-    answers: ClassVar = {"cancel": {202: JobSerializer}, "retry": {202: JobSerializer}}
+    answers: ClassVar = {
+        "retrieve": {200: JobInFullSerializer},
+        "cancel": {202: JobInFullSerializer},
+        "retry": {202: JobInFullSerializer},
+    }
     conflicts = frozenset({"cancel", "retry"})
 
     def get_queryset(self) -> QuerySet:
-        return Job.objects.select_related("requested_by").defer("arguments", "error")
+        jobs = Job.objects.select_related("requested_by").defer("arguments")
+        return jobs.defer("error") if self.action == "list" else jobs
+
+    def get_serializer_class(self) -> Any:
+        return JobSerializer if self.action == "list" else JobInFullSerializer
 
     def filtered(self, rows: QuerySet, query: dict[str, Any]) -> QuerySet:
         return rows.filter(**{name: query[name] for name in ("kind", "status") if name in query})

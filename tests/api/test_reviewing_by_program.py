@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from annotations.models import Annotation, Decision, Flag
+from energyapp.jobs.log import say
 from energyapp.jobs.models import Job
 from modeling.models import Promotion, TrainingRun
 from tests.conftest import logged_in
@@ -242,14 +243,18 @@ def test_no_prediction_shows_of_what_its_reader_is_about_to_hear(program, reques
 
 
 @LEADS
-def test_jobs_say_how_they_go_and_keep_their_tracebacks(program, request, role):
+def test_jobs_say_how_they_go_and_their_tracebacks_to_admins_alone(program, request, role):
     user = request.getfixturevalue(role)
-    RunningJobFactory(progress=0.4, message="Fold 2 of 5", error="Traceback: secret")
+    job = RunningJobFactory(progress=0.4, message="Fold 2 of 5", error="Traceback: secret")
+    say(job, "Fold 2 of 5")
 
     [row] = program(user).rows("jobs/", status="running")
+    in_full = program(user).read(f"jobs/{job.pk}/")
+    page = logged_in(user).get(f"/jobs/{job.pk}/").content.decode()
 
     assert (row["progress"], row["message"]) == (0.4, "Fold 2 of 5")
-    assert "secret" not in str(row)
+    assert [line["text"] for line in in_full["log"]] == ["Fold 2 of 5"]
+    assert ("secret" in str(in_full)) == ("secret" in page) == (role == "admin")
 
 
 def test_a_job_is_called_off_and_done_again_by_who_may_ask_for_it(program, lead, admin):
