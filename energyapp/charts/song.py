@@ -9,11 +9,11 @@ from django.utils.safestring import SafeString
 from energyapp.charts.scale import Axis, require_finite
 from energyapp.charts.svg import drawing, join, tag, text, titled
 
-WIDTH, HEIGHT = 760.0, 240.0
+WIDTH, HEIGHT = 560.0, 210.0
 LEFT, RIGHT, TOP, BOTTOM = 30.0, 8.0, 22.0, 26.0
 LOWEST, HIGHEST = 1.0, 10.0
 TIME_STEPS_S = (30, 60, 120, 300, 600, 1200, 3600)
-MAX_TIMES = 8
+MAX_TIMES = 7
 GAP = 2.0
 
 
@@ -33,7 +33,7 @@ def song_curve(
     scores : in levels, at least one
         Of parts of `part_s` seconds, of which the last may be shorter.
     loudest : (start, end) in seconds, optional
-        Marked behind the bars.
+        Shaded, over the bars.
     whole : (score, lower, upper), optional
         What is said of the song as a whole: a dashed line within its interval.
 
@@ -50,8 +50,8 @@ def song_curve(
     best = max(range(len(scores)), key=scores.__getitem__)
     return drawing(
         *(_gridline(level, y) for level in (1, 4, 7, 10)),
-        _loudest(loudest, x) if loudest else "",
         *(_part(i, score, i == best, part_s, x, y) for i, score in enumerate(scores)),
+        _loudest(loudest, x) if loudest else "",
         *(_whole(whole, y) if whole else ()),
         *(text(clock(at), x=x(at), y=HEIGHT - 8) for at in _times(x.ticks[-1])),
         width=WIDTH,
