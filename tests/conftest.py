@@ -37,11 +37,26 @@ BROWSER_WITHOUT = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever has a real browser or real processes gets a second try; nothing else does."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Whatever has a real browser or real processes gets a second try; nothing else does.
+
+    What starts servers comes first: it takes longest and waits much, which the other processes make use of.
+    """
+    if connection.vendor == "postgresql":
+        leave_out_what_is_the_same_on_any_database(config, items)
     for item in items:
         if item.get_closest_marker("browser") or item.get_closest_marker("services"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+    items.sort(key=lambda item: item.get_closest_marker("services") is None)
+
+
+def leave_out_what_is_the_same_on_any_database(config: pytest.Config, items: list[pytest.Item]) -> None:
+    talks = {
+        item: item.get_closest_marker("django_db") is not None or "django_db_setup" in getattr(item, "fixturenames", ())
+        for item in items
+    }
+    config.hook.pytest_deselected(items=[item for item in items if not talks[item]])
+    items[:] = [item for item in items if talks[item]]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
