@@ -32,6 +32,7 @@ from tests.factories import (
     TrainingRunFactory,
     UploadedFileFactory,
     UploadFactory,
+    WindowCurveFactory,
 )
 
 pytestmark = pytest.mark.browser
