@@ -27,6 +27,7 @@ from tests.factories import (
     PromotionFactory,
     ReferenceFactory,
     RulesFactory,
+    ScoringRowFactory,
     SucceededJobFactory,
     TrackFactory,
     TrainingRunFactory,
