@@ -186,6 +186,7 @@ def test_both_colour_schemes_follow_the_system(open_page, annotator, furnished):
         ("annotators", "annotator", "rounds"),
         ("library", "imports", "upload"),
         ("dashboard", "run", "tracks"),
+        ("catalogue", "energy", "scores", "scored"),
         ("jobs", "job"),
     ],
     ids="-".join,
