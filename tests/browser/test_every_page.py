@@ -254,6 +254,8 @@ def weigh(page: Page, path: str) -> dict[str, int]:
         ("run", 20, 25, 8),
         ("lab", 20, 25, 8),
         ("report", 20, 25, 8),
+        ("catalogue", 20, 25, 8),
+        ("energy", 20, 32, 8),
         ("jobs", 20, 25, 8),
     ],
 )
