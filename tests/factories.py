@@ -367,6 +367,15 @@ class DeliveryFactory(DjangoModelFactory):
     payload = {"run": 1}
 
 
+class WindowCurveFactory(DjangoModelFactory):
+    class Meta:
+        model = WindowCurve
+
+    run = factory.SubFactory(TrainingRunFactory)
+    track = factory.SubFactory(TrackFactory, duration_s=70.0)
+    scores = [3.0, 8.5, 5.0]
+
+
 class UploadFactory(DjangoModelFactory):
     """A CSV that has been imported."""
 
