@@ -33,7 +33,7 @@ from modeling.core.lab.catalogue import EXPERIMENTS
 from modeling.core.lab.report import Chart, Column, Findings, Provenance, Report, Series, Table, matrix
 from modeling.exports.models import Export
 from modeling.models import Experiment, Prediction, Promotion, TrainingRun
-from modeling.scoring.models import Scoring, ScoringRow
+from modeling.scoring.models import Scoring, ScoringRow, WindowCurve
 
 INVITATION_SECRET = "a-secret-that-nobody-guesses"
 
