@@ -12,6 +12,7 @@ from annotations.annotators import report
 from annotations.models import LEVELS
 from annotations.review import decisions
 from energyapp.jobs import services
+from modeling.models import TrainingRun
 from tests.audio_files import track_with_audio
 from tests.browser.conftest import responses_of
 from tests.factories import (
