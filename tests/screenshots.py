@@ -42,6 +42,9 @@ def main() -> None:
             studio.take({"review-blind": flag}, session=lead)
             studio.give_blind_opinion(flag, session=lead)
             studio.take({"review-evidence": flag}, session=lead)
+        studio.take({"catalogue": "/catalogue/", "scores": "/scores/"}, session=lead)
+        if song := studio.first_link("/catalogue/", "tbody td.name a", session=lead):
+            studio.take({"energy": song}, session=lead)
         studio.take({"lab": "/lab/", "jobs": "/jobs/"}, session=lead)
         if report := studio.first_link("/lab/", "main p a[href^='/lab/']", session=lead):
             studio.take({"lab-report": report}, session=lead)
