@@ -44,7 +44,9 @@ class Context(logging.Filter):
     """Adds what is known of request, person and job, and masks secrets. On the handler, so that no logger is left out."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        request = _request.get()
+        # Django says of answers like 503 when the middleware is through with them: such a record has its request with it.
+        said_of = getattr(record, "request", None)
+        request = said_of if isinstance(said_of, HttpRequest) else _request.get()
         record.request_id = getattr(request, "id", None)
         record.user_id = _user_id(request)
         record.job_id = job_id.get()

@@ -114,6 +114,16 @@ def test_lines_from_within_a_view_belong_to_its_request(lines, annotator, settin
     assert access["status"] == 500
 
 
+def test_what_django_says_of_an_answer_belongs_to_its_request_too(lines, client):
+    response = client.get("/readyz?parts=workers")
+
+    assert response.status_code == 503
+    assert {(line["logger"], line["request_id"]) for line in lines} == {
+        ("energyapp.access", response["X-Request-ID"]),
+        ("django.request", response["X-Request-ID"]),
+    }
+
+
 def test_no_line_has_the_secret_of_an_invitation(lines, client, settings):
     InvitationFactory()
     client.get(f"/invitation/{INVITATION_SECRET}/")
