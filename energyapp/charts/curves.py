@@ -1,5 +1,6 @@
 """Several series over one axis, as lines with bands of their standard errors, or as bars beside one another."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -69,8 +70,22 @@ def curves(
     )
 
 
-def bars(series: Sequence[Curve], *, x_label: str, y_label: str, label: str, x_names: Sequence[str] = ()) -> SafeString:
-    """A group of bars for each x, one for each series, with whiskers of one standard error. As `curves` otherwise."""
+def bars(
+    series: Sequence[Curve],
+    *,
+    x_label: str,
+    y_label: str,
+    label: str,
+    x_names: Sequence[str] = (),
+    max_names: int | None = None,
+) -> SafeString:
+    """A group of bars for each x, one for each series, with whiskers of one standard error. As `curves` otherwise.
+
+    Parameters
+    ----------
+    max_names
+        So many names are written in full, counted from the last; the others are told by the bars' titles.
+    """
     if not (known := _known(series)):
         return no_data(width=WIDTH, height=HEIGHT, label=label)
     places = sorted({x for _, points in known for x, _, _ in points})
@@ -99,7 +114,11 @@ def bars(series: Sequence[Curve], *, x_label: str, y_label: str, label: str, x_n
             for at, value, se in points
         ),
         tag("line", class_="axis", x1=LEFT, x2=WIDTH - RIGHT, y1=y(0), y2=y(0)),
-        *_x_names(names, list(middle.values())),
+        *(
+            _x_names(names, list(middle.values()))
+            if max_names is None
+            else _some_names(names, list(middle.values()), max_names)
+        ),
         x_label=x_label,
         y_label=y_label,
         label=label,
@@ -184,6 +203,12 @@ def _y_gridlines(y: Axis) -> Iterator[SafeString]:
 
 def _x_numbers(x: Axis) -> list[SafeString]:
     return [text(written, x=at, y=HEIGHT - BOTTOM + 17) for written, at in x.labelled()]
+
+
+def _some_names(names: Sequence[str], places: Sequence[float], at_most: int) -> list[SafeString]:
+    every = math.ceil(len(names) / at_most)
+    shown = list(zip(names, places, strict=True))[::-1][::every]
+    return [text(name, x=at, y=HEIGHT - BOTTOM + 17) for name, at in shown]
 
 
 def _x_names(names: Sequence[str], places: Sequence[float]) -> list[SafeString]:

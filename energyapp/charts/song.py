@@ -15,6 +15,8 @@ LOWEST, HIGHEST = 1.0, 10.0
 TIME_STEPS_S = (30, 60, 120, 300, 600, 1200, 3600)
 MAX_TIMES = 7
 GAP = 2.0
+# What lies over the bars, which are to be hit all the same.
+BEHIND = {"pointer_events": "none"}
 
 
 def song_curve(
@@ -80,7 +82,15 @@ def _loudest(loudest: tuple[float, float], x: Axis) -> SafeString:
     start, end = (x(at) for at in loudest)
     return titled(
         f"Loudest part: {clock(loudest[0])} to {clock(loudest[1])}",
-        tag("rect", class_="loudest", x=start, y=TOP - 8, width=max(end - start, 2), height=HEIGHT - BOTTOM - TOP + 8),
+        tag(
+            "rect",
+            class_="loudest",
+            x=start,
+            y=TOP - 8,
+            width=max(end - start, 2),
+            height=HEIGHT - BOTTOM - TOP + 8,
+            **BEHIND,
+        ),
     )
 
 
@@ -105,8 +115,8 @@ def _part(i: int, score: float, is_best: bool, part_s: float, x: Axis, y: Axis) 
 def _whole(whole: tuple[float, float, float], y: Axis) -> list[SafeString]:
     score, lower, upper = (min(max(level, LOWEST), HIGHEST) for level in whole)
     span = {"x": LEFT, "width": WIDTH - RIGHT - LEFT, "y": y(upper), "height": max(y(lower) - y(upper), 1.0)}
-    line = tag("line", class_="target", x1=LEFT, x2=WIDTH - RIGHT, y1=y(score), y2=y(score))
-    return [tag("rect", class_="whole", **span), line]
+    line = tag("line", class_="target", x1=LEFT, x2=WIDTH - RIGHT, y1=y(score), y2=y(score), **BEHIND)
+    return [tag("rect", class_="band", **span, **BEHIND), line]
 
 
 def _times(duration_s: float) -> list[float]:

@@ -176,8 +176,8 @@ def _coverage_words(rare: list[str], lacking: list[str], *, has_model: bool) -> 
 def agreement(facts: Facts) -> Chart:
     found = facts.labelled["agreement"] if facts.labelled else {"alpha": [None] * 3, "kappa": [None] * 3}
     rows = [
-        ["Krippendorff's alpha", *found["alpha"]],
-        ["Weighted kappa, mean of pairs", *found["kappa"]],
+        ["Alpha, of Krippendorff", *found["alpha"]],
+        ["Kappa, weighted, mean of pairs", *found["kappa"]],
     ]
     known = [row for row in rows if row[1] is not None]
     why = found.get("why_undefined") if facts.labelled else None if facts.n_labels else "Nobody has labelled yet."
@@ -188,7 +188,7 @@ def agreement(facts: Facts) -> Chart:
         url_of("agreement"),
         note="1: all say the same · 0: no more than by chance · bars: 95 %",
         drawings=(
-            dots([Dot(name, *values) for name, *values in known], x_label="agreement", middle=0, label="Agreement"),
+            dots([Dot(name.split(",")[0], *values) for name, *values in known], x_label="agreement", label="Agreement"),
         )
         if known
         else (),

@@ -170,7 +170,7 @@ def moved(pair: Pair) -> Chart:
     return Chart(
         "moved",
         "Tracks that moved most",
-        Table(columns, rows),
+        Table(columns, rows, [reverse("track", args=[each.track.pk]) for each in found]),
         pair.csv_url("moved"),
         note="by the score, before it is rounded to a level",
         caption=f"{n_covered} more that moved as far are not shown: you are still to hear them." if n_covered else "",

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from django.db.models import Count, F, OuterRef, Subquery, Value
+from django.db.models import Count, F, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -50,14 +50,13 @@ class Facts:
 
     @cached_property
     def runs(self) -> list[TrainingRun]:
-        """Those that are drawn, oldest first, with their newest promotion. Of earlier versions some have not all that is
-        told of."""
-        promoted = Promotion.objects.filter(run=OuterRef("pk")).order_by("-pk").values("pk")[:1]
-        newest = Promotion.objects.order_by("-pk").values("run")[:1]
-        runs = (
-            TrainingRun.objects.succeeded().for_dashboard().annotate(promoted=Subquery(promoted), live=Subquery(newest))
-        )
-        return [run for run in runs.order_by("-pk")[:N_RUNS_DRAWN] if "out_of_fold" in run.results][::-1]
+        """Those that are drawn, oldest first; each knows the ids of the run in use, and of the one before it. Of earlier
+        versions some have not all that is told of."""
+        promotions = Promotion.objects.order_by("-pk").values("run")
+        before = promotions.exclude(run=Subquery(promotions[:1]))
+        runs = TrainingRun.objects.succeeded().for_dashboard().order_by("-pk")
+        drawn = runs.annotate(live_pk=Subquery(promotions[:1]), before_pk=Subquery(before[:1]))[:N_RUNS_DRAWN]
+        return [run for run in drawn if "out_of_fold" in run.results][::-1]
 
     @cached_property
     def newest(self) -> TrainingRun | None:
@@ -70,14 +69,12 @@ class Facts:
     @cached_property
     def standing(self) -> Standing:
         """The run in use, and the newest beside it. Where they are drawn, they need not be asked for."""
-        promoted = [run for run in self.runs if run.promoted]  # type: ignore[attr-defined]  # by `runs`
-        promoted.sort(key=lambda run: -run.promoted)  # type: ignore[attr-defined]
-        is_known = len(promoted) > 1 or len(self.runs) < N_RUNS_DRAWN
-        if not promoted or not is_known or promoted[0].pk != promoted[0].live:  # type: ignore[attr-defined]
+        drawn = {run.pk: run for run in self.runs}
+        live_pk, before_pk = (self.newest.live_pk, self.newest.before_pk) if self.newest else (None, None)  # type: ignore[attr-defined]  # by `runs`
+        if live_pk not in drawn or before_pk not in {None, *drawn}:
             return standing()
-        live, challenger = promoted[0], self.newest if self.newest != promoted[0] else None
-        shown = challenger or live
-        return Standing(live, challenger, Comparison.of(shown), promoted[1] if len(promoted) > 1 else None)
+        live, challenger = drawn[live_pk], self.newest if self.newest != drawn[live_pk] else None
+        return Standing(live, challenger, Comparison.of(challenger or live), drawn[before_pk] if before_pk else None)
 
     @cached_property
     def predicted(self) -> list[int]:

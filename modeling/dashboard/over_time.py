@@ -15,8 +15,9 @@ from modeling.dashboard.chart import Chart
 from modeling.dashboard.facts import Facts
 
 N_WEEKS = 52
+MAX_NAMES = 7
 N_PEOPLE = 12
-"""More rows would not be read; the others are one."""
+"""More rows would not be read; the others are one column of the table."""
 
 Unit = Literal["day", "week"]
 
@@ -27,6 +28,7 @@ def labels_over_time(facts: Facts, *, unit: Unit) -> Chart:
     people = [person for person, _ in _totals(counts).most_common(N_PEOPLE)]
     others = counts.keys() - set(people)
     series = {facts.names.get(person, "somebody"): counts[person] for person in people}
+    rows_drawn = _small_multiples({name: [of[period] for period in periods] for name, of in series.items()}, unit)
     if others:
         series[f"{len(others)} others"] = sum((counts[person] for person in others), Counter())
     total = sum(counts.values(), Counter())
@@ -40,7 +42,7 @@ def labels_over_time(facts: Facts, *, unit: Unit) -> Chart:
         reverse("dashboard_csv", args=[name]),
         note="as they were given, each time" if unit == "day" else "weeks begin on Monday",
         drawings=(_all(total, periods, unit),) if total else (),
-        rows=_small_multiples({name: [of[period] for period in periods] for name, of in series.items()}, unit),
+        rows=rows_drawn,
         caption=_untimed(facts),
         missing="" if total else _why_nothing(facts),
         as_of=facts.as_of,
@@ -80,6 +82,7 @@ def _all(total: Counter[date], periods: list[date], unit: Unit) -> str:
         y_label="labels",
         label=f"Labels by {unit}",
         x_names=names,
+        max_names=MAX_NAMES,
     )
 
 

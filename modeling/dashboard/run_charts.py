@@ -79,7 +79,7 @@ def by_level(part: Part) -> Chart:
     # Runs of earlier versions do not know what their intervals are worth.
     names |= {"coverage": "In 90 %", "interval_width": "Width"} if "coverage" in part.metrics else {}
     columns = [Column("Level", "level")]
-    columns += [Column(name, "count" if key == "n" else "number", has_bar=key == "mae") for key, name in names.items()]
+    columns += [Column(name, "count" if key == "n" else "number") for key, name in names.items()]
     rows = [[row["level"], *(row.get(key) for key in names)] for row in part.metrics["by_level"]]
     rows.append(["All", *(part.metrics.get(key) for key in names)])
     return Chart(
