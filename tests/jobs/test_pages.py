@@ -1,12 +1,13 @@
 """The pages of jobs: all of them, what moves there, one of them."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from energyapp.jobs import listing, services
+from energyapp.jobs import listing, services, workers
 from energyapp.jobs.models import Job, Worker
 from tests.factories import JobFactory, RunningJobFactory, SucceededJobFactory, TrainingRunFactory
 
@@ -76,6 +77,14 @@ def test_it_says_that_nobody_works_which_queue_nobody_takes_from_and_what_to_do(
     assert "No worker" not in jobs_page(as_lead).content.decode()
     Worker.objects.update(seen_at=timezone.now() - timedelta(seconds=9))
     assert "No worker is running, so everything waits." in as_lead.get("/jobs/live/?shown=").content.decode()
+
+
+def test_silence_shows_on_an_open_page_within_ten_seconds(as_lead):
+    every_s = int(
+        re.search(r'hx-get="/jobs/live/[^"]*" hx-trigger="every (\d+)s"', jobs_page(as_lead).content.decode())[1]
+    )
+
+    assert workers.ALIVE_FOR.total_seconds() + every_s <= 10
 
 
 def test_what_was_stopped_is_said_with_who_and_a_way_to_go_on_where_tracks_come_in_too(as_lead):
