@@ -46,12 +46,14 @@ def main() -> None:
         if song := studio.first_link("/catalogue/", "tbody td.name a", session=lead):
             studio.take({"energy": song}, session=lead)
         studio.take({"lab": "/lab/", "jobs": "/jobs/"}, session=lead)
+        studio.take({"tokens": "/account/tokens/", "api": "/api/v1/tracks/", "api-docs": "/api/v1/docs/"}, session=lead)
         if report := studio.first_link("/lab/", "main p a[href^='/lab/']", session=lead):
             studio.take({"lab-report": report}, session=lead)
         admin = studio.log_in(logins["admin"])
         studio.take({"people": "/admin/people/", "settings": "/admin/settings/", "audit": "/admin/audit/"}, session=admin)
         studio.take({"account": "/account/"}, session=admin)
         studio.take({"retraining": "/retraining/", "retraining-rules": "/retraining/rules/"}, session=admin)
+        studio.take({"runs": "/runs/", "compare": "/runs/compare/"}, session=admin)
         studio.take({"dashboard": "/dashboard/", "rules": "/queue/rules/"}, session=admin)
         if run := studio.first_link("/dashboard/", "tbody a[href*='/runs/']", session=admin):
             cell = studio.first_link("/dashboard/", "svg.matrix a", session=admin)
