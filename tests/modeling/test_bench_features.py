@@ -42,7 +42,10 @@ def bench(*options):
 def test_every_figure_is_printed_for_the_files_that_can_be_used(weights, music, monkeypatch):
     monkeypatch.setattr(features, "_REPEATS", 1)
     monkeypatch.setattr(features, "_MIN_CLIPS_A_RUN", 1)
-    monkeypatch.setattr(features, "N_PROCESSES", (1,))  # each start of TensorFlow takes seconds
+    monkeypatch.setattr(features, "N_PROCESSES", (1,))
+    # The naive pipeline step by step alone: each start of TensorFlow takes seconds.
+    at_full_speed = {name: work for name, work in features.WHOLES.items() if name != features.NAIVE}
+    monkeypatch.setattr(features, "measurable_wholes", lambda: at_full_speed)
     write_noise(music / "one.wav", seconds=31)
     (music / "album").mkdir()
     write_noise(music / "album" / "one.wav", seconds=30)  # of the same name
@@ -59,7 +62,7 @@ def test_every_figure_is_printed_for_the_files_that_can_be_used(weights, music, 
     ):
         assert rf"{step} " in out
     assert out.count(" times\n") == len(features.WHOLES)
-    assert out.count(" MB\n") == len(features.WHOLES)
+    assert out.count(" MB\n") == len(at_full_speed)
     assert "Left out: short.wav, it has 5.0 s" in progress
     assert "Left out: notes.txt, " in progress
     assert "2 of 2: 1 one.mp3" in progress
