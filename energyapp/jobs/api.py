@@ -33,10 +33,11 @@ class JobSerializer(serializers.ModelSerializer):
         ]  # fmt: skip
 
     def get_duration_s(self, job: Job) -> float | None:
-        return job.duration and job.duration.total_seconds()
+        return None if job.duration is None else job.duration.total_seconds()
 
     def get_time_left_s(self, job: Job) -> float | None:
-        return job.time_left and job.time_left.total_seconds()
+        left = job.time_left
+        return None if left is None else left.total_seconds()
 
 
 class LineSerializer(serializers.ModelSerializer):
