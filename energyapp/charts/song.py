@@ -84,7 +84,7 @@ def _loudest(loudest: tuple[float, float], x: Axis) -> SafeString:
         f"Loudest part: {clock(loudest[0])} to {clock(loudest[1])}",
         tag(
             "rect",
-            class_="loudest",
+            class_="meter-rest",
             x=start,
             y=TOP - 8,
             width=max(end - start, 2),

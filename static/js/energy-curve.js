@@ -17,9 +17,10 @@ function startOf(link) {
 function mark(second) {
   const current = starts.findLast((start) => start <= second);
   for (const link of links) {
-    const marked = link.closest("tr") ?? link;
-    if (startOf(link) === current) marked.setAttribute("aria-current", "true");
-    else marked.removeAttribute("aria-current");
+    const plays = startOf(link) === current;
+    if (plays) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+    link.closest("tr")?.querySelector("[data-plays]").toggleAttribute("hidden", !plays);
   }
 }
 

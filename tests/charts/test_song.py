@@ -33,7 +33,7 @@ def test_the_loudest_part_and_the_song_as_a_whole_are_marked():
     drawing = draw([2.0, 3.0], loudest=(12.0, 37.0), whole=(2.5, 1.5, 4.0))
 
     assert drawing.find("g/title").text == "Loudest part: 0:12 to 0:37"
-    assert {shape.get("class") for shape in drawing} >= {"whole", "target"}
+    assert {shape.get("class") for shape in drawing} >= {"band", "target"}
 
 
 def test_an_hour_has_no_more_times_below_than_fit():
