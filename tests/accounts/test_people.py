@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 from functools import partial
+from io import StringIO
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.utils import timezone
 
 from annotations.accounts import services
@@ -176,3 +178,13 @@ def test_what_is_so_already_is_said(as_admin, annotator, act, words):
 
     assert response.status_code == 409
     assert words in response.content.decode()
+
+
+def test_what_operators_do_on_the_server_is_in_the_log_too(db, monkeypatch):
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "correct horse battery")
+
+    call_command("add_user", "zoe", role="admin", stdout=StringIO())
+
+    entry = AuditEntry.objects.get()
+    assert (entry.by, entry.action, entry.subject) == (None, "account made on the server", "zoe")
+    assert entry.detail == {"role": "admin"}

@@ -103,7 +103,9 @@ def furnished(server, admin):
     return paths, f"/invitation/{secret}/"
 
 
-def test_no_page_scrolls_sideways_on_a_phone_and_the_rest_is_behind_the_name(open_page, admin, furnished):
+def test_no_page_scrolls_sideways_on_a_phone_and_the_rest_is_behind_the_name(
+    open_page, admin, furnished, expect_console
+):
     paths, link = furnished
     page = open_page(admin, "/account/", viewport={"width": 390, "height": 844})
     expect(page.get_by_role("navigation", name="More pages").get_by_role("link", name="Import")).to_be_visible()
@@ -113,6 +115,7 @@ def test_no_page_scrolls_sideways_on_a_phone_and_the_rest_is_behind_the_name(ope
         each.goto(path)
         width = each.evaluate("document.documentElement.scrollWidth")
         assert width <= 390, f"{path} is {width} pixels wide"
+    expect_console("410")
 
 
 def test_axe_finds_nothing_in_either_scheme(open_page, admin, furnished, expect_console):

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from annotations.models import User
 from annotations.roles import ROLE_PERMISSIONS
+from energyapp.audit.models import AuditEntry
 
 
 class Command(BaseCommand):
@@ -36,4 +37,6 @@ class Command(BaseCommand):
         with transaction.atomic():
             user.save()
             user.groups.set([Group.objects.get(name=role)])
+            done = "account made on the server" if is_new else "account changed on the server"
+            AuditEntry.objects.record(by=None, action=done, subject=username, role=role)
         self.stdout.write(f"{username} {'can now log in' if is_new else 'was changed'} as {role}.")
