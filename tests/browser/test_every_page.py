@@ -194,6 +194,7 @@ def test_both_colour_schemes_follow_the_system(open_page, annotator, furnished):
         ("dashboard", "run", "tracks", "runs", "compared"),
         ("catalogue", "energy", "scores", "scored"),
         ("jobs", "job"),
+        ("retraining", "retraining_rules"),
     ],
     ids="-".join,
 )
