@@ -21,7 +21,7 @@ def _operation(schema: dict[str, Any], path: str, method: str, operation: dict[s
         "method": method.upper(),
         "path": path,
         "summary": operation["summary"],
-        "description": operation.get("description", ""),
+        "description": operation.get("description", "").removeprefix(operation["summary"]).strip(),
         "parameters": [
             {"name": each["name"], "type": _type(schema, each["schema"]), "about": each.get("description", "")}
             for each in operation.get("parameters", [])
