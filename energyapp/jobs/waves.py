@@ -61,8 +61,8 @@ def all_stopped() -> list[Job]:
 
 def count(kind: str, *, n_done: int = 0, n_failed: int = 0) -> None:
     """So many have ended. Call it in the transaction that ends them."""
-    running = Job.objects.filter(kind=kind, status=Job.Status.RUNNING)
-    running.update(n_done=F("n_done") + n_done, n_failed=F("n_failed") + n_failed)
+    wave = Job.objects.live().filter(kind=kind)
+    wave.update(n_done=F("n_done") + n_done, n_failed=F("n_failed") + n_failed)
 
 
 def report(wave: Job, *, n_left: int, message: str, **facts: Any) -> None:
