@@ -120,8 +120,9 @@ def change_name(*, user: User, name: str) -> None:
 
 @transaction.atomic
 def change_password(*, user: User) -> None:
-    """Store the password that `user` has been given."""
+    """Store the password that `user` has been given. A link to choose another is of no use any more, but to thieves."""
     user.save(update_fields=["password"])
+    Invitation.objects.open().filter(account=user).update(revoked_at=timezone.now())
     AuditEntry.objects.record(by=user, action="password changed", subject=user.username)
 
 

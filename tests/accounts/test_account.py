@@ -2,6 +2,8 @@
 
 import pytest
 
+from annotations.accounts.models import Invitation
+from annotations.accounts.services import offer_password
 from energyapp.audit.models import AuditEntry
 from tests.accounts.logging_in import PASSWORD, opens, with_login
 from tests.conftest import logged_in
@@ -24,6 +26,15 @@ def test_a_password_is_changed_here_stays_logged_in_and_elsewhere_not(annotator)
     assert here.get("/account/").status_code == 200
     assert elsewhere.get("/account/").status_code == 302
     assert AuditEntry.objects.get().action == "password changed"
+
+
+def test_a_link_to_choose_a_password_ends_when_one_was_chosen_without_it(annotator, admin):
+    client = logged_in(with_login(annotator))
+    offer_password(user=annotator, by=admin)
+
+    client.post("/account/password/", {"old_password": PASSWORD, "new_password1": GOOD, "new_password2": GOOD})
+
+    assert not Invitation.objects.open().exists()
 
 
 @pytest.mark.parametrize(
