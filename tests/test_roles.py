@@ -184,7 +184,7 @@ API_RULES = {
     ("get", "api:predictions-detail"): LEADS,
     ("get", "api:jobs-list"): LEADS,
     ("get", "api:jobs-detail"): LEADS,
-    ("post", "api:jobs-cancel"): ADMINS,  # of a training; others: tests/api/test_jobs.py
+    ("post", "api:jobs-cancel"): ADMINS,  # of a training; others: tests/api/test_reviewing_by_program.py
     ("post", "api:jobs-retry"): ADMINS,
 }
 
