@@ -148,9 +148,11 @@ def start_worker(queues: str, *, redis_url: str, database: dict[str, Any], **env
     return worker
 
 
-def start_held_worker(queues: str, *, at: float, **options: Any) -> Process:
-    """A worker that comes to a stop when this share of its job is done, for a test to kill it there."""
-    return start_worker(queues, DJANGO_SETTINGS_MODULE="tests.held_settings", TEST_HELD_AT=str(at), **options)
+def start_held_worker(queues: str, *, at: float, by: Path, **options: Any) -> Process:
+    """A worker that comes to a stop when this share of its job is done, until this file is removed, for a test to kill it there."""
+    by.touch()
+    held = {"TEST_HELD_AT": str(at), "TEST_HELD_BY": str(by), "DJANGO_SETTINGS_MODULE": "tests.held_settings"}
+    return start_worker(queues, **options, **held)
 
 
 @dataclass

@@ -100,7 +100,7 @@ def test_a_broker_that_takes_connections_and_says_nothing_hangs_nobody(client):
         took_s = time.monotonic() - began
         n_waiting = sum(thread.name == "readyz broker" for thread in threading.enumerate())
 
-    assert took_s < 3 * (health.PATIENCE_S + 1)
+    assert took_s < 60  # for ever, if nobody had set a limit
     assert n_waiting <= 1
     assert all(problem["broker"] != "ok" and problem["database"] == "ok" for problem in problems)
 

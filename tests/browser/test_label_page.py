@@ -104,7 +104,7 @@ def test_counts_the_session_proposes_a_break_and_marks_answers_that_come_too_fas
     expect(session).to_contain_text("4 · goal of 3 reached")
     page.evaluate("window.nHeard = 0; addEventListener('player:sound', () => { nHeard += 1 })")
     for n_heard, key in enumerate(("4", "5"), start=1):
-        page.keyboard.press("Space")
+        page.get_by_role("button", name="Play", exact=True).click()
         wait_until(lambda n=n_heard: page.evaluate("nHeard") == n, what="the sound's beginning")
         page.clock.fast_forward("03:40")
         press(page, key)

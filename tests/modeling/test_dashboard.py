@@ -162,9 +162,10 @@ def test_open_flags_are_counted_by_reason_and_age(as_lead, lead):
     assert "/review/?reason=drift" in as_lead.get("/dashboard/").content.decode()
 
 
-def test_labels_over_time_are_by_annotator_without_gaps(lead):
+def test_labels_over_time_are_by_annotator_without_gaps(lead, monkeypatch):
     ann, ben = AnnotatorFactory(username="ann"), AnnotatorFactory(username="ben")
     now = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now)  # no midnight in between
     AnnotationFactory.create_batch(2, annotator=ann, created_at=now - timedelta(days=14))
     AnnotationFactory(annotator=ben, created_at=now)
     AnnotationFactory(annotator=ben, source="import", created_at=now)

@@ -40,10 +40,10 @@ def start(redis_url, celery_on_redis):
 
 
 @pytest.fixture
-def killed_in_the_middle(start):
+def killed_in_the_middle(start, tmp_path):
     """An experiment whose worker is gone."""
     make_labelled_library(N_TRACKS)
-    victim = start(start_held_worker, at=0.01)
+    victim = start(start_held_worker, at=0.01, by=tmp_path / "held")
     options = {"recipe": "ridge_thresholds", "n_repeats": 3}
     experiment = services.request_experiment(name="resampling", options=options, requested_by=LeadFactory())
     wait_until(lambda: Job.objects.get().progress >= 0.01, timeout_s=PATIENCE_S, what="its first step")

@@ -10,6 +10,8 @@ import http.client
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -26,7 +28,18 @@ from tests.audio_files import track_with_audio
 from tests.conftest import logged_in
 from tests.factories import AdminFactory
 from tests.labelled_library import make_labelled_library
-from tests.processes import Process, Redis, answers, broker_at, database_url, free_port, start_worker, wait_until
+from tests.processes import (
+    Process,
+    Redis,
+    answers,
+    broker_at,
+    database_url,
+    free_port,
+    held_file,
+    start_held_worker,
+    start_worker,
+    wait_until,
+)
 
 pytestmark = [
     pytest.mark.services,
@@ -35,8 +48,7 @@ pytestmark = [
 ]
 
 PATIENCE_S = 120
-# Enough to be killed in the middle of.
-N_LABELLED, N_WAITING = 400, 40
+N_LABELLED, N_WAITING = 60, 16
 LONG_AGO = HEARTBEAT_TIMEOUT + feature_queue.REQUEUE_AFTER
 
 
@@ -66,8 +78,8 @@ class Installation:
         self.worker: Process
         self.web: Process
 
-    def start_worker(self, queues: str) -> None:
-        self.worker = start_worker(queues, redis_url=self.redis.url, database=connection.settings_dict)
+    def start_worker(self, queues: str, start_worker=start_worker, **held) -> None:
+        self.worker = start_worker(queues, redis_url=self.redis.url, database=connection.settings_dict, **held)
         self.started.append(self.worker)
 
     def start_web(self) -> None:
@@ -140,14 +152,16 @@ def wait_for_end(kind: str) -> Job:
 class Training:
     kind, queues = "train", "train"
 
-    def begin(self) -> None:
+    @contextmanager
+    def in_the_middle(self, installation: Installation) -> Iterator[None]:
+        """Begun, with a worker that gets no further until the block ends."""
+        held_by = installation.redis.folder / "held"
         make_labelled_library(N_LABELLED)
         services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds")
-
-    def is_in_the_middle(self) -> bool:
-        job = Job.objects.get(kind="train")
-        assert job.is_live, f"it {job.status} before anything was killed: more tracks are needed ({job.message})"
-        return job.progress > 0
+        installation.start_worker(self.queues, start_held_worker, at=0.01, by=held_by)
+        wait_while_beat_ticks(lambda: Job.objects.get(kind="train").progress > 0, "the moment to kill")
+        yield
+        held_by.unlink()
 
     def assert_done_once(self, job: Job) -> None:
         assert job.status == Job.Status.SUCCEEDED, job.error
@@ -159,14 +173,17 @@ class Training:
 class Batch:
     kind, queues = "features", "upkeep,features"
 
-    def begin(self) -> None:
+    @contextmanager
+    def in_the_middle(self, installation: Installation) -> Iterator[None]:
+        """Begun, with a worker that gets no further until the block ends."""
         self.tracks = [track_with_audio(audio_state="waiting", duration_s=3) for _ in range(N_WAITING)]
-        tick()
-
-    def is_in_the_middle(self) -> bool:
-        n_done = Track.objects.playable().count()
-        assert n_done < N_WAITING, "all was done before anything was killed: more tracks are needed"
-        return n_done > 5
+        last = self.tracks[N_WAITING // 2]
+        with held_file(Path(last.audio.path)):
+            tick()
+            installation.start_worker(self.queues)
+            begun = Track.objects.filter(pk=last.pk, features_attempts=1)
+            wait_while_beat_ticks(begun.exists, "the moment to kill")
+            yield
 
     def assert_done_once(self, job: Job) -> None:
         assert (job.status, job.message, job.n_failed) == (Job.Status.SUCCEEDED, f"{N_WAITING} tracks done", 0)
@@ -177,27 +194,18 @@ class Batch:
 
 
 @pytest.fixture(params=[Training, Batch], ids=["training", "batch"])
-def work(request, installation) -> Training | Batch:
-    """Begun, with a worker in the middle of it."""
-    work = request.param()
-    work.begin()
-    installation.start_worker(work.queues)
-    return work
-
-
-def wait_for_the_middle(work: Training | Batch) -> None:
-    wait_while_beat_ticks(work.is_in_the_middle, "the moment to kill")
+def work(request) -> Training | Batch:
+    return request.param()
 
 
 # ---- Faults
 
 
 def test_redis_killed_in_the_middle_and_back_later_costs_nothing(work, installation):
-    wait_for_the_middle(work)
-
-    installation.redis.process.kill()
-    tick()  # nobody hangs on it
-    installation.redis.restart()
+    with work.in_the_middle(installation):
+        installation.redis.process.kill()
+        tick()  # nobody hangs on it
+        installation.redis.restart()
     Track.objects.exclude(features_queued_at=None).update(features_queued_at=timezone.now() - LONG_AGO)
 
     job = wait_for_end(work.kind)
@@ -207,10 +215,9 @@ def test_redis_killed_in_the_middle_and_back_later_costs_nothing(work, installat
 
 def test_a_web_process_killed_in_the_middle_disturbs_no_work_and_shows_it_when_it_is_back(work, installation):
     installation.start_web()
-    wait_for_the_middle(work)
-
-    installation.web.kill()
-    assert not answers(installation.port)
+    with work.in_the_middle(installation):
+        installation.web.kill()
+        assert not answers(installation.port)
     work.assert_done_once(wait_for_end(work.kind))
 
     installation.start_web()
@@ -222,10 +229,9 @@ def test_a_web_process_killed_in_the_middle_disturbs_no_work_and_shows_it_when_i
 @pytest.mark.postgres  # transactions of all of them end unfinished at once
 def test_all_killed_at_once_in_the_middle_end_done_once_when_they_are_back(work, installation):
     installation.start_web()
-    wait_for_the_middle(work)
-
-    for process in (installation.worker, installation.redis.process, installation.web):
-        process.kill()
+    with work.in_the_middle(installation):
+        for process in (installation.worker, installation.redis.process, installation.web):
+            process.kill()
     assert Job.objects.get(kind=work.kind).status == Job.Status.RUNNING
     installation.redis.restart()
     installation.start_worker(work.queues)

@@ -27,7 +27,7 @@ N_ROWS, N_FILES = 4_000, 40
 
 
 @pytest.mark.postgres  # the transaction under way must be undone, and its locks must go, with the worker
-def test_an_import_whose_worker_is_killed_is_done_once_by_the_next(start_workers, redis_url):
+def test_an_import_whose_worker_is_killed_is_done_once_by_the_next(start_workers, redis_url, tmp_path):
     upload = uploads.begin(uploaded_by=LeadFactory())
     rows = [
         f"t:{i // 2},{i % 10 + 1},a{i % 2},{i}.mp3" if i < 20 else f"t:{i // 2},{i % 10 + 1},a{i % 2},"
@@ -37,7 +37,8 @@ def test_an_import_whose_worker_is_killed_is_done_once_by_the_next(start_workers
     for i in range(N_FILES):
         send(upload, f"{i}.mp3", b"ID3" + bytes([i]) * 100)
     # It tells of each batch inside its transaction: the first is stored, and the second gets no further.
-    victim = start_held_worker("intake", redis_url=redis_url, database=connection.settings_dict, at=0.2)
+    held = {"at": 0.2, "by": tmp_path / "held"}
+    victim = start_held_worker("intake", redis_url=redis_url, database=connection.settings_dict, **held)
     job = uploads.finish(upload=upload, requested_by=upload.uploaded_by)
     wait_until(Track.objects.exists, timeout_s=PATIENCE_S, what="the moment to kill")
     victim.kill()

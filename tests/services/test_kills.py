@@ -100,12 +100,14 @@ def model_is_written(job: Job) -> bool:
         (model_is_written, 0.9, kill_child_only),
     ],
 )
-def test_a_training_whose_worker_is_killed_is_done_once_by_the_next(moment, held_at, kill, start):
+def test_a_training_whose_worker_is_killed_is_done_once_by_the_next(moment, held_at, kill, start, tmp_path):
     make_labelled_library(N_TRACKS)
-    victim = start("train", start_held_worker, at=held_at)
+    held_by = tmp_path / "held"
+    victim = start("train", start_held_worker, at=held_at, by=held_by)
     job = services.request_training(requested_by=AdminFactory(), recipe="ridge_thresholds")
     wait_until(lambda: moment(job), timeout_s=PATIENCE_S, what="the moment to kill")
     kill(victim)
+    held_by.unlink()
     assert Job.objects.get().status == Job.Status.RUNNING
     assert TrainingRun.objects.get().metrics is None
 
