@@ -77,17 +77,22 @@ def why(state: str, problem: str, audio_state: str | None, audio_problem: str, r
     """For people: why a row has no score, and what to do; nothing where it has one."""
     if state == State.UNUSABLE:
         return problem or audio_problem or _why_unusable(audio_state, run)
-    if state == State.MODEL and run is None:
-        return "There is no model yet: an admin trains one on the dashboard."
+    if state == State.MODEL:
+        return _why_no_model(run)
     return _WHY.get(state, "")
 
 
 _WHY: dict[str, str] = {
     State.PREVIEW: "Its preview is still to be fetched.",
     State.FEATURES: "Its features are still to be computed.",
-    State.MODEL: "The model in use has not predicted it yet.",
     State.COVERED: "You are still to hear it: say what you hear on the review page first.",
 }
+
+
+def _why_no_model(run: TrainingRun | None) -> str:
+    if run is None:
+        return "There is no model yet: an admin trains one on the dashboard."
+    return f"Run {run.pk} has not predicted it. Of new tracks, the model in use does so by itself within minutes."
 
 
 def _why_unusable(audio_state: str | None, run: TrainingRun | None) -> str:
