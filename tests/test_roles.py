@@ -208,7 +208,7 @@ def test_every_method_of_the_api_has_a_rule():
         (method, name)
         for name, pattern in urls()
         for method in getattr(pattern.callback, "actions", None) or ()
-        if name.startswith("api:")
+        if name.startswith("api:") and method != "head"  # is a get, and listed with it once one was answered
     }
 
     assert of_resources <= set(API_RULES)
