@@ -21,11 +21,7 @@ GUIDE = Path(__file__).resolve().parent.parent.parent / "docs" / "api.md"
 def commands():
     """(curl's arguments, the status below)."""
     lines = GUIDE.read_text().splitlines()
-    return [
-        (shlex.split(line)[1:], int(below[2:]))
-        for line, below in pairwise(lines)
-        if line.startswith("curl ")
-    ]
+    return [(shlex.split(line)[1:], int(below[2:])) for line, below in pairwise(lines) if line.startswith("curl ")]
 
 
 def run(client, arguments, secret):
@@ -47,9 +43,7 @@ def run(client, arguments, secret):
 
 
 def test_every_command_of_the_guide_answers_what_it_says(admin):
-    LeaseFactory(
-        track=track_with_audio(pk=12), annotator=admin, taken_at=timezone.now() - dt.timedelta(minutes=1)
-    )
+    LeaseFactory(track=track_with_audio(pk=12), annotator=admin, taken_at=timezone.now() - dt.timedelta(minutes=1))
     FlagFactory(pk=7)
     TrainingRunFactory(pk=3)
     PromotionFactory()
