@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from energyapp.charts.bars import value_bar
 from energyapp.charts.svg import join, tag
 from energyapp.spreadsheets import defused
 
 NOTHING = "–"
+END = "</td>"
 CSV_DECIMALS = 6
 
 Kind = Literal["text", "count", "number", "signed", "level"]
@@ -63,7 +64,9 @@ class Table:
         largest = [self._largest(number) if column.has_bar else 0.0 for number, column in enumerate(self.columns)]
         heads = (tag("th", column.name, scope="col", class_=_class(column)) for column in self.columns)
         hrefs = self.hrefs or [None] * len(self.rows)
-        rows = (tag("tr", *self._cells(row, href, largest)) for row, href in zip(self.rows, hrefs, strict=True))
+        # Opened once a column and not for each of its cells, of which a page has more than a thousand.
+        opened = [tag("td", "", class_=_class(column)).removesuffix(END) for column in self.columns]
+        rows = (tag("tr", *self._cells(row, href, largest, opened)) for row, href in zip(self.rows, hrefs, strict=True))
         return tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows, ""), class_="table")
 
     def csv(self) -> str:
@@ -77,7 +80,9 @@ class Table:
     def _largest(self, number: int) -> float:
         return max((abs(row[number]) for row in self.rows if _is_known(row[number])), default=0.0)
 
-    def _cells(self, row: Sequence[Any], href: str | None, largest: Sequence[float]) -> Iterator[SafeString]:
+    def _cells(
+        self, row: Sequence[Any], href: str | None, largest: Sequence[float], opened: Sequence[str]
+    ) -> Iterator[SafeString]:
         for number, (column, value) in enumerate(zip(self.columns, row, strict=True)):
             shown = _shown(column, value)
             if not number:
@@ -85,7 +90,7 @@ class Table:
                 continue
             if largest[number] and _is_known(value):
                 shown = join([shown, " ", value_bar(abs(value), maximum=largest[number])])
-            yield tag("td", shown, class_=_class(column))
+            yield mark_safe(f"{opened[number]}{join([shown])}{END}")
 
 
 def _class(column: Column) -> str | None:
