@@ -29,7 +29,7 @@ pytestmark = pytest.mark.browser
 def watched(server, admin):
     """Three runs, the last two of the same tracks; labels of three people, one with an endless name."""
     runs = TrainingRunFactory.create_batch(3)
-    people = [AnnotatorFactory(username=f"person-{n}", first_name=LONG if n == 1 else "") for n in range(3)]
+    people = [AnnotatorFactory(username=f"judge-{n}", first_name=LONG if n == 1 else "") for n in range(3)]
     genre = GenreFactory(name=LONG)
     for number in range(30):
         track = TrackFactory(title=f"{LONG} {number}", artist=f"{LONG} {number % 9}")
