@@ -237,6 +237,7 @@ class _history_may_go:
         self._connection = connection
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # else those of the rows of this transaction are pending
                 cursor.execute("ALTER TABLE annotations_annotation DISABLE TRIGGER USER")
                 return
             cursor.execute(
