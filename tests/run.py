@@ -14,13 +14,14 @@ BIN = Path(sys.executable).parent
 PYTHON = sys.executable
 # Tests differ too much in what they take to be dealt out beforehand: who is done takes from who is not.
 PYTEST = [PYTHON, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal"]
-# What talks to the database, for a second run on Postgres: all that does so in this process, for most of it is SQL. Of what
-# starts servers only what is marked, each with the reason: decoding, killing and clicking are the same on any database. A
-# demo is never made on Postgres.
+# What talks to the database, for a second run on Postgres (tests/conftest.py leaves out all that does not): most of it is SQL.
+# Of what starts servers only what is marked, each with the reason: decoding, killing and clicking are the same on any
+# database. A demo is never made on Postgres, and a program that asks at random asks on SQLite.
 DATABASE_TESTS = [
-    *("tests/annotations", "tests/intake", "tests/jobs", "tests/modeling", "tests/services", "tests/browser"),
+    *("tests/accounts", "tests/administration", "tests/annotations", "tests/api", "tests/exports", "tests/intake"),
+    *("tests/jobs", "tests/modeling", "tests/webhooks", "tests/services", "tests/browser"),
     *("--ignore=tests/modeling/core", "--ignore=tests/modeling/test_bench_features.py"),
-    "--ignore=tests/modeling/test_make_demo.py",
+    *("--ignore=tests/modeling/test_make_demo.py", "--ignore=tests/api/test_schemathesis.py"),
     *("-m", "postgres or not (services or browser)"),
 ]
 # What settings refuse to start without; nothing connects to these.
