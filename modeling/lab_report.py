@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,7 @@ from modeling.models import Experiment
 
 # Longer ones would run into the next cell of a matrix.
 MAX_NAME = 4
-DRAWN = {"line": curves, "bar": bars}
+DRAWN: dict[str, Callable[..., SafeString]] = {"line": curves, "bar": bars}
 Written = Literal["per cent", "count"]
 
 
