@@ -183,6 +183,11 @@ class Job(models.Model):
         return bool(kind_of(self.kind).subject) and self.subject_id is None
 
     @property
+    def has_successor(self) -> bool:
+        """A newer job of its kind and key is there: done after that one, it would pass for older than it is."""
+        return Job.objects.filter(kind=self.kind, key=self.key, pk__gt=self.pk).exists()
+
+    @property
     def url(self) -> str:
         """The page of what it is about; "" where there is none."""
         kind = kind_of(self.kind)

@@ -85,7 +85,7 @@ def retry(*, job: Job, by: str) -> None:
     Raises
     ------
     NotRetried
-        Another of its kind and key lives, it has not failed, or what it was about is another job's now.
+        Another of its kind and key lives or is newer, it has not failed, or what it was about is another job's now.
     """
     if job.is_superseded:
         raise NotRetried(f"{job.words} was asked for anew, and is another job's now: this one cannot be done again.")
@@ -95,6 +95,8 @@ def retry(*, job: Job, by: str) -> None:
         raise NotRetried(f"{job.words} is under way already in another job. Wait for its end, or cancel it.") from None
     if not is_again:
         raise NotRetried(f"{job.words} neither failed nor was it cancelled, so there is nothing to do again.")
+    if job.has_successor:
+        raise NotRetried(f"{job.words} was asked for anew since, by another job. Ask for it once more instead.")
     say(job, f"Asked for again by {by}.")
     transaction.on_commit(lambda: publish(job))
 

@@ -76,7 +76,7 @@ def job(request: HttpRequest, pk: int) -> HttpResponse:
         "job": shown,
         "is_served": workers.serve(queue_of(shown)),
         "lines": shown.lines.order_by("-pk"),
-        "can_retry": not shown.is_superseded,
+        "can_retry": not (shown.is_superseded or shown.has_successor),
     }
     return render(request, "jobs/job.html", context)
 

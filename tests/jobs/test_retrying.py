@@ -83,6 +83,19 @@ def test_what_was_asked_for_anew_by_another_job_is_not_done_again_by_the_first()
         retry(Job.objects.get(pk=former.pk))
 
 
+def test_a_job_that_a_newer_one_of_its_kind_and_key_has_followed_is_not_done_again(as_admin):
+    job = ended_job()
+    SucceededJobFactory(kind="train", key="another question")
+    assert "Try again" in as_admin.get(reverse("job", args=[job.pk])).content.decode()
+
+    SucceededJobFactory(kind="train")
+
+    with pytest.raises(services.NotRetried, match="Training was asked for anew since"):
+        retry(job)
+    assert Job.objects.get(pk=job.pk).status == Job.Status.FAILED
+    assert "Try again" not in as_admin.get(reverse("job", args=[job.pk])).content.decode()
+
+
 def test_a_worker_that_still_works_on_the_cancelled_attempt_writes_nothing_into_the_next():
     job = JobFactory()
     TrainingRunFactory(job=job, metrics=None, artifact="", artifact_digest="", dataset_digest="", n_tracks=None)
