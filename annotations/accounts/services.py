@@ -51,7 +51,7 @@ def change_role(*, user: User, role: str, by: User) -> None:
 
 @transaction.atomic
 def deactivate(*, user: User, by: User) -> None:
-    """Close an account: nobody can log in or use its tokens, its sessions and links end, tracks held go back. Labels stay.
+    """Close an account: nobody can log in, its sessions, tokens and links end for good, tracks held go back. Labels stay.
 
     Raises
     ------
@@ -65,6 +65,7 @@ def deactivate(*, user: User, by: User) -> None:
     User.objects.filter(pk=user.pk).update(is_active=False)
     _revoke_links_of(user)
     _end_sessions(user)
+    user.api_tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
     Lease.objects.filter(annotator=user).delete()
     AuditEntry.objects.record(by=by, action="deactivated", subject=user.username)
 

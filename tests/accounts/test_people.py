@@ -13,6 +13,7 @@ from annotations.accounts import services
 from annotations.accounts.models import Invitation
 from annotations.models import Lease, User
 from annotations.roles import ADMIN, LEAD
+from energyapp.api import tokens
 from energyapp.audit.models import AuditEntry
 from tests.accounts.logging_in import PASSWORD, opens, with_login
 from tests.annotations.test_races import at_once
@@ -146,6 +147,19 @@ def test_who_is_deactivated_is_logged_out_for_good_and_their_tracks_go_back(as_a
     assert client.get("/label/").headers["Location"].startswith("/log-in/"), "an old session came back to life"
     assert opens("anna", PASSWORD)
     assert list(AuditEntry.objects.values_list("action", flat=True)) == ["activated", "deactivated"]
+
+
+def test_tokens_end_with_their_account_and_do_not_come_back_with_it(admin, annotator, lead):
+    (theirs, secret), (other, _) = (tokens.make(user=user, name="script") for user in (annotator, lead))
+
+    services.deactivate(user=annotator, by=admin)
+    services.activate(user=annotator, by=admin)
+
+    with pytest.raises(tokens.TokenRefused, match="was revoked"):
+        tokens.find(secret)
+    theirs.refresh_from_db()
+    other.refresh_from_db()
+    assert (theirs.is_usable, other.is_usable) == (False, True)
 
 
 def test_only_their_own_sessions_end(as_admin, annotator, lead):
