@@ -32,6 +32,7 @@ LEASE = dt.timedelta(minutes=2)
 KEPT_FOR = dt.timedelta(days=30)
 MAX_AT_ONCE = 100
 GONE = 410
+MAX_URL = Webhook._meta.get_field("url").max_length or 0
 
 
 class NotAdded(Exception):
@@ -56,6 +57,8 @@ def add(*, url: str, events: list[str], by: Any) -> Webhook:
         raise NotAdded("Choose at least one event.")
     try:
         url = str(parse_link(url, rules()))
+        if len(url) > MAX_URL:
+            raise NotAdded(f"The address has {len(url):,} characters; at most {MAX_URL} are taken.")
         with transaction.atomic():
             webhook = Webhook.objects.create(url=url, events=sorted(events), created_by=by)
     except LastingFault as problem:

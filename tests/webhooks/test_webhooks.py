@@ -186,6 +186,7 @@ def test_a_redirect_is_not_followed(webhook, server):
         ("https://user:word@hooks.example.org/", "holds a user name or a password"),
         ("https://hooks.example.org:22/", "leads to port 22"),
         ("nonsense", "begins with 'no scheme'; expected https"),
+        (f"https://hooks.example.org/{'x' * 500}", "has 530 characters; at most 500 are taken"),
     ],
 )
 def test_an_address_that_may_not_be_told_is_refused_with_the_reason(url, problem, admin):
