@@ -42,28 +42,30 @@ def _refresh(run: TrainingRun, claim: Claim) -> None:
     claim.report(0, "Looking for tracks without a prediction")
     model = StoredModel.of(run)
     tracks = lacking(run)
-    n_stored = 0
+    n_stored = n_unusable = 0
     for start in range(0, len(tracks), CHUNK_TRACKS):
         if not run.is_live:
             break
         chunk = tracks[start : start + CHUNK_TRACKS]
-        rows = final_predictions(run, *model.predict(chunk))
+        usable, found = model.predict(chunk)
+        n_unusable += len(chunk) - len(usable)
         with transaction.atomic():
             # First: where this attempt was given up for dead meanwhile, nothing of the chunk is stored.
             claim.report(start / len(tracks), f"Predicting: {start:,} of {len(tracks):,} tracks")
-            n_stored += store(rows)
+            n_stored += store_lacking(run, usable, found)
     with transaction.atomic():
-        claim.succeed(_sentence(run, n_stored, len(tracks)))
+        claim.succeed(_sentence(run, n_stored, n_unusable) if tracks else _nothing_to_do(run))
 
 
-def _sentence(run: TrainingRun, n_stored: int, n_tracks: int) -> str:
-    if not n_tracks:
-        return f"Nothing to do: {run} has predicted every track that has its features."
+def _nothing_to_do(run: TrainingRun) -> str:
+    return f"Nothing to do: {run} has predicted every track that has its features."
+
+
+def _sentence(run: TrainingRun, n_stored: int, n_unusable: int) -> str:
     said = f"{n_stored:,} track{'s' if n_stored != 1 else ''} predicted by {run}"
     if not run.is_live:
         return f"{said}; the others are not, as another run was put to use."
-    n_without = n_tracks - n_stored
-    return said + (f"; {n_without:,} not, for a feature of them is no number." if n_without else ".")
+    return said + (f"; {n_unusable:,} not, for a feature of them is no number." if n_unusable else ".")
 
 
 def lacking(run: TrainingRun) -> list[int]:
@@ -131,6 +133,15 @@ def final_predictions(run: TrainingRun, track_ids: list[int], found: Predictions
     for row in rows_of(run, track_ids, found):
         row.part = Prediction.Part.FINAL
         yield row
+
+
+@transaction.atomic
+def store_lacking(run: TrainingRun, track_ids: list[int], found: Predictions) -> int:
+    """Those that are not there yet, and how many that were: a worker and the command line may predict for a run at once."""
+    TrainingRun.objects.select_for_update(no_key=True).only("pk").get(pk=run.pk)  # one after the other
+    final = run.predictions.filter(part=Prediction.Part.FINAL, track__in=track_ids)
+    known = set(final.values_list("track", flat=True))
+    return store(row for row in final_predictions(run, track_ids, found) if row.track_id not in known)
 
 
 def store(predictions: Iterator[Prediction]) -> int:

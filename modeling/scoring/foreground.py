@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from annotations.intake import previews
@@ -20,7 +20,7 @@ from energyapp.jobs import waves
 from modeling import feature_queue
 from modeling.core.feature_sets import FEATURE_SETS, FeatureSet
 from modeling.models import TrainingRun
-from modeling.retraining.predictions import CHUNK_TRACKS, StoredModel, final_predictions, lacking, store
+from modeling.retraining.predictions import CHUNK_TRACKS, StoredModel, lacking, store_lacking
 from modeling.scoring.models import Scoring
 from modeling.scoring.result import csv_lines
 from modeling.scoring.taking_in import own_columns, take_in
@@ -30,7 +30,6 @@ Say = Callable[[str], object]
 # A server that wants to be asked again later than this is not waited for.
 PATIENCE_S = 180
 LOOK_EVERY_S = 1.0
-MAX_OVERTAKEN = 5
 
 
 class CannotScore(Exception):
@@ -125,19 +124,12 @@ def predict(scoring: Scoring, run: TrainingRun, *, say: Say) -> int:
     ModelGone
     """
     wanted = set(tracks_of(scoring).values_list("pk", flat=True))
-    model, n_stored, n_overtaken = StoredModel.of(run), 0, 0
+    model, n_stored = StoredModel.of(run), 0
     while tracks := [pk for pk in lacking(run) if pk in wanted]:
         say(f"{len(tracks):,} tracks to predict")
         chunk = tracks[:CHUNK_TRACKS]
         wanted -= set(chunk)  # of some a feature may be no number: they would come again for ever
-        try:
-            with transaction.atomic():
-                n_stored += store(final_predictions(run, *model.predict(chunk)))
-        except IntegrityError:  # a worker has predicted some of them meanwhile
-            n_overtaken += 1
-            if n_overtaken == MAX_OVERTAKEN:
-                raise
-            wanted |= set(chunk)
+        n_stored += store_lacking(run, *model.predict(chunk))
     return n_stored
 
 

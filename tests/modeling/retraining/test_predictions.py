@@ -116,6 +116,22 @@ def test_who_takes_over_goes_on_where_the_dead_worker_was(library, monkeypatch):
     assert predicted(run).count() == 85
 
 
+def test_what_the_command_line_has_predicted_meanwhile_is_not_predicted_twice(library, monkeypatch):
+    run, tracks = train(), new_tracks(5)
+    predict = predictions.StoredModel.predict
+
+    def with_the_command_beside_it(self, track_ids):
+        found = predict(self, track_ids)
+        predictions.store_lacking(run, *predict(self, [track.pk for track in tracks[:2]]))
+        return found
+
+    monkeypatch.setattr(predictions.StoredModel, "predict", with_the_command_beside_it)
+    job = refresh(run)
+
+    assert (job.status, job.message) == (Job.Status.SUCCEEDED, f"3 tracks predicted by run {run.pk}.")
+    assert predicted(run).count() == 65
+
+
 def test_a_worker_that_was_given_up_for_dead_stores_nothing_more(library, monkeypatch):
     run = train()
     new_tracks(5)
