@@ -13,13 +13,14 @@ from annotations.intake.csv_import import ImportCounts, counted, import_tracks
 from annotations.intake.csv_rows import RefusedRows, RowRefused
 from annotations.intake.history_import import import_history, is_history
 from annotations.intake.models import Upload, UploadedFile
-from annotations.intake.uploads import clean_path
+from annotations.intake.uploads import PATIENCE_WITH_FAILED, clean_path
 from annotations.models import Track
-from energyapp.jobs.claims import Claim, NotClaimed
+from energyapp.jobs.claims import Claim, JobRefused, NotClaimed
 
 BATCH_SIZE = 50
 # Share of the work, for the progress bar.
 TABLE_SHARE = 0.9
+FILES_GONE = f"Files of this import are gone: those of one that failed are kept for {PATIENCE_WITH_FAILED.days} days. Send them again."
 ADDED_UP = ("new_tracks", "completed_tracks", "new_annotations", "changed_annotations")
 
 
@@ -28,7 +29,10 @@ def import_upload(job_id: int) -> None:
     try:
         with Claim(job_id) as claim:
             upload = Upload.objects.get(job=job_id)
-            _Import(upload, claim).run()
+            try:
+                _Import(upload, claim).run()
+            except FileNotFoundError as problem:
+                raise JobRefused(FILES_GONE) from problem
             shutil.rmtree(upload.audio_folder, ignore_errors=True)
     except NotClaimed:
         return  # delivered twice, or taken over

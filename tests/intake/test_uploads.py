@@ -21,6 +21,7 @@ from annotations.intake.audio_kinds import audio_suffix
 from annotations.intake.csv_import import MAX_AUDIO_BYTES
 from annotations.intake.models import PreviewFetch, Upload, UploadedFile
 from annotations.models import Annotation, Track
+from energyapp.jobs.claims import JobRefused
 from energyapp.jobs.models import Job
 from tests.conftest import logged_in
 from tests.factories import JobFactory, SucceededJobFactory, TrackFactory
@@ -605,9 +606,11 @@ def test_a_stored_file_that_has_gone_fails_the_job_and_not_the_page(as_lead, upl
     job = uploads.finish(upload=upload, requested_by=upload.uploaded_by)
     shutil.rmtree(upload.folder)
 
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(JobRefused):
         import_job.import_upload(job.pk)
 
+    job.refresh_from_db()
+    assert "kept for 7 days. Send them again." in job.message
     assert "Import again" in as_lead.get(reverse("upload", args=[upload.pk])).content.decode()
 
 
