@@ -15,9 +15,10 @@ from annotations.http import Request
 from annotations.models import LEVELS, Genre
 from annotations.review.queue import to_id
 from energyapp.charts import level_histogram
+from energyapp.spreadsheets import csv_lines
 from modeling.models import Prediction, TrainingRun
 from modeling.scoring.catalogue import ORDERS, UNCERTAIN_LEVELS, Catalogue, CatalogueForm, page_of
-from modeling.scoring.result import lines, model_cells, rounded
+from modeling.scoring.result import model_cells, rounded
 
 CSV_BATCH = 2_000
 CSV_HEAD = [
@@ -60,7 +61,7 @@ def catalogue_csv(request: Request) -> StreamingHttpResponse:
     _, shown = _asked(request)
     if shown is None:
         raise Http404("there is no model yet")
-    response = StreamingHttpResponse(lines(CSV_HEAD, _csv_rows(shown)), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(csv_lines(CSV_HEAD, _csv_rows(shown)), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="catalogue-{timezone.localdate():%Y-%m-%d}.csv"'
     return response
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from annotations.models import User
-from energyapp.spreadsheets import defused
+from energyapp import spreadsheets
 from modeling.models import TrainingRun
 from modeling.scoring.models import Scoring
 from modeling.scoring.states import State, why
@@ -28,7 +27,7 @@ def csv_lines(scoring: Scoring, run: TrainingRun | None, *, reader: User | None)
     model = model_cells(run)
     n_own = len(scoring.columns)
     made = ([*(row["cells"] or [""] * n_own), *_said(row, model, run)] for row in rows.iterator(chunk_size=BATCH_SIZE))
-    return lines([*scoring.columns, *RESULT_COLUMNS], made)
+    return spreadsheets.csv_lines([*scoring.columns, *RESULT_COLUMNS], made)
 
 
 def _said(row: dict[str, Any], model: list[Any], run: TrainingRun | None) -> list[Any]:
@@ -43,21 +42,6 @@ def _said(row: dict[str, Any], model: list[Any], run: TrainingRun | None) -> lis
 
 def rounded(number: float | None) -> float | str:
     return "" if number is None else round(number, DECIMALS)
-
-
-def lines(head: list[str], rows: Iterable[Iterable[Any]]) -> Iterator[str]:
-    """As CSV, a line at a time, with nothing in it that a spreadsheet would run."""
-    writer = csv.writer(_Echo())
-    yield writer.writerow(map(defused, head))
-    for row in rows:
-        yield writer.writerow(map(defused, row))
-
-
-class _Echo:
-    """What the writer of CSV writes to: gives each line back."""
-
-    def write(self, line: str) -> str:
-        return line
 
 
 def model_cells(run: TrainingRun | None) -> list[Any]:
