@@ -66,5 +66,10 @@ def count(key: str) -> int:
 
 
 def _count(counters: Any, key: str) -> int:
-    # Longer than the window: between the two statements the key must not vanish.
-    return 1 if counters.add(key, 1, timeout=2 * WINDOW_S) else counters.incr(key)
+    # Longer than the window: between the two statements the key is not to vanish.
+    if counters.add(key, 1, timeout=2 * WINDOW_S):
+        return 1
+    try:
+        return counters.incr(key)
+    except ValueError:  # it has all the same, where memory was short
+        return 1

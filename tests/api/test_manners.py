@@ -169,6 +169,15 @@ def test_with_redis_away_requests_are_counted_all_the_same_and_wait_for_it_once(
     assert throttling._away_until > started
 
 
+@pytest.mark.usefixtures("within_a_minute")
+def test_a_count_that_was_thrown_out_for_want_of_memory_begins_anew(monkeypatch):
+    counters = caches["default"]
+    monkeypatch.setattr(throttling, "_away_until", time.monotonic() + 60)
+    monkeypatch.setattr(counters, "add", lambda key, value, timeout: counters.delete(key))  # gone between the two
+
+    assert throttling.count("some-key") == 1
+
+
 @pytest.mark.services
 @pytest.mark.usefixtures("within_a_minute")
 def test_all_processes_count_together_in_redis(redis_url, settings):
