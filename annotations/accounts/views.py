@@ -69,18 +69,21 @@ def _account_page(
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: Request, secret: str) -> HttpResponse:
     """Where somebody who was given a link chooses name and password, or only the password."""
-    if request.user.is_authenticated:
-        return _dead(
-            request, f"You are logged in as {request.user.display_name}. Log out to use this link.", status=409
-        )
-    try:
-        found = services.look_up(secret)
-        response = _choose_password(request, secret, found.account) if found.account else _join(request, secret, found)
-    except services.LinkIsDead as refusal:
-        response = _dead(request, str(refusal), status=410)
+    response = _answer(request, secret)
     # The address is a secret until it is used: not for the log of whoever serves the style sheet.
     response["Referrer-Policy"] = "strict-origin"
     return response
+
+
+def _answer(request: Request, secret: str) -> HttpResponse:
+    if request.user.is_authenticated:
+        why = f"You are logged in as {request.user.display_name}. Log out to use this link."
+        return _dead(request, why, status=409)
+    try:
+        found = services.look_up(secret)
+        return _choose_password(request, secret, found.account) if found.account else _join(request, secret, found)
+    except services.LinkIsDead as refusal:
+        return _dead(request, str(refusal), status=410)
 
 
 def _join(request: Request, secret: str, found: Invitation) -> HttpResponse:
