@@ -16,6 +16,7 @@ from annotations.accounts.models import LASTS_DAYS, Invitation, digest_of, new_s
 from annotations.accounts.people import role_of
 from annotations.models import Lease, User
 from annotations.roles import ADMIN
+from energyapp.api import tokens
 from energyapp.audit.models import AuditEntry
 
 
@@ -65,7 +66,7 @@ def deactivate(*, user: User, by: User) -> None:
     User.objects.filter(pk=user.pk).update(is_active=False)
     _revoke_links_of(user)
     _end_sessions(user)
-    user.api_tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
+    tokens.revoke_all(user=user)
     Lease.objects.filter(annotator=user).delete()
     AuditEntry.objects.record(by=by, action="deactivated", subject=user.username)
 

@@ -52,6 +52,11 @@ def revoke(*, token: ApiToken, by: Any) -> bool:
     return bool(is_done)
 
 
+def revoke_all(*, user: Any) -> None:
+    """Those of an account that is closed: they must not come back to life with it."""
+    ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
+
+
 def find(secret: str) -> ApiToken:
     """The token of this secret, with its user; notes that it was used.
 
