@@ -26,7 +26,7 @@ MAX_REQUEST_FILES = settings.DATA_UPLOAD_MAX_NUMBER_FILES
 View = Callable[..., HttpResponse]
 
 
-def receives_files(view: View) -> View:
+def receives_files(view: View, *, back_to: str = "imports") -> View:
     """Let a view take files as big as they may be. A request that is too long is turned away unread.
 
     Where files go must be settled before anybody reads the form, and the first who does is the check against forged
@@ -38,23 +38,23 @@ def receives_files(view: View) -> View:
     @wraps(view)
     def prepared(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_REQUEST_BYTES:
-            return _too_much(request)
+            return _too_much(request, back_to)
         request.upload_handlers = [ToUploadsFolder(request)]
         try:
             return checked(request, *args, **kwargs)
         except TooManyFilesSent:
-            return _too_much(request)
+            return _too_much(request, back_to)
 
     return prepared
 
 
-def _too_much(request: Request) -> HttpResponse:
+def _too_much(request: Request, back_to: str) -> HttpResponse:
     messages.error(
         request,
-        f"Nothing was imported: without JavaScript at most {MAX_REQUEST_FILES} files and {MAX_FORM_BYTES // MB} MB "
+        f"Nothing was taken: without JavaScript at most {MAX_REQUEST_FILES} files and {MAX_FORM_BYTES // MB} MB "
         "are taken at once. Send fewer, or switch JavaScript on.",
     )
-    return redirect("imports")
+    return redirect(back_to)
 
 
 class ToUploadsFolder(FileUploadHandler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -48,7 +49,7 @@ class ScoringForm(forms.Form):
 
 
 @may_score
-@receives_files
+@partial(receives_files, back_to="scores")
 @require_http_methods(["GET", "HEAD", "POST"])
 def scores(request: Request) -> HttpResponse:
     """The form, and the lists so far."""

@@ -4,6 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from annotations.intake import receiving
 from energyapp.jobs.models import Job, Worker
 from modeling.scoring import score_job, views
 from modeling.scoring.models import Scoring, ScoringRow
@@ -75,6 +76,14 @@ def test_a_file_that_is_no_csv_is_refused_with_what_it_is(as_lead):
     assert response.status_code == 422
     assert "tracks.xlsx was not taken: it is a spreadsheet of an office program" in response.content.decode()
     assert as_lead.post("/scores/").status_code == 422
+
+
+def test_a_file_that_is_too_long_to_be_read_leads_back_to_the_page_of_scores(as_lead, monkeypatch):
+    monkeypatch.setattr(receiving, "MAX_REQUEST_BYTES", 100)
+
+    response = as_lead.post("/scores/", {"file": SimpleUploadedFile("tracks.csv", b"x" * 200)})
+
+    assert response["Location"] == "/scores/"
 
 
 def test_the_state_asks_again_while_something_waits_and_then_reloads_the_page(as_lead, live):
