@@ -13,7 +13,7 @@ from django.urls import reverse
 from annotations.models import AnnotatorExclusion, Decision, User
 from energyapp.administration.rules import RULES, Rules
 from energyapp.audit.models import AuditEntry
-from energyapp.jobs.models import Job
+from energyapp.jobs.models import Job, JobLine
 from modeling.models import Promotion
 
 # Name -> what it holds.
@@ -97,8 +97,12 @@ def _jobs_asked(rows: Sequence[Job]) -> Iterable[tuple[str, str]]:
     return [(f"{job.words} (job {job.pk}) was asked for", "") for job in rows]
 
 
-def _jobs_cancelled(rows: Sequence[Job]) -> Iterable[tuple[str, str]]:
-    return [(f"{job.words} (job {job.pk}) was called off. {job.message}", "") for job in rows]
+def _jobs_stopped_and_begun_again(rows: Sequence[JobLine]) -> Iterable[tuple[str, str]]:
+    return [(f"{line.job.words} (job {line.job_id}) {_DONE[line.text.split()[0]]}. {line.text}", "") for line in rows]
+
+
+# By the first word of what a job's log says of it: one that is begun again is not called off any more, but had been.
+_DONE = {"Cancelled": "was called off", "Asked": "was begun again"}
 
 
 def _decisions(rows: Sequence[Decision]) -> Iterable[tuple[str, str]]:
@@ -141,11 +145,16 @@ SOURCES = [
     ),
     Source(
         "jobs",
-        lambda: Job.objects.exclude(cancel_requested_at=None),
-        _jobs_cancelled,
-        at="cancel_requested_at",
-        by="",  # a job keeps the name in its message only
-        of=lambda person: Q(message__startswith=f"Cancelled by {person.display_name},"),
+        lambda: JobLine.objects.filter(
+            Q(text__startswith="Cancelled by ") | Q(text__startswith="Asked for again by ")
+        ).select_related("job"),
+        _jobs_stopped_and_begun_again,
+        at="at",
+        by="",  # a log keeps the name in its words only
+        of=lambda person: (
+            Q(text__startswith=f"Cancelled by {person.display_name},")
+            | Q(text=f"Asked for again by {person.display_name}.")
+        ),
     ),
     Source(
         "decisions",

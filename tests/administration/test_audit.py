@@ -76,6 +76,18 @@ def test_the_page_tells_all_of_it_newest_first_with_old_and_new(as_admin, histor
     assert "Doubtful" not in html
 
 
+def test_a_job_that_was_called_off_and_begun_again_was_both(as_admin, lead):
+    job = JobFactory(kind="export", requested_by=lead)
+    jobs.cancel(job=job, by="adam")
+    jobs.retry(job=job, by="lea")
+
+    html = whats(as_admin.get("/admin/audit/?kind=jobs").content.decode())
+
+    assert "was called off. Cancelled by adam" in html
+    assert "was begun again. Asked for again by lea." in html
+    assert "begun again" in whats(as_admin.get("/admin/audit/?kind=jobs&person=lea").content.decode())
+
+
 def test_decisions_are_told_when_asked_for_and_without_what_is_to_be_heard(as_admin, history):
     html = whats(as_admin.get("/admin/audit/?kind=decisions").content.decode())
 
