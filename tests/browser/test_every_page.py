@@ -72,7 +72,7 @@ def furnished(server, admin):
     report.refresh()
     track_with_audio(title=LONG)
     TrackFactory(audio_state="unreachable", audio_problem=LONG, audio="")
-    song = track_with_audio(title=LONG, artist=LONG, duration_s=70.0)
+    song = track_with_audio(title=f"{LONG}, the song", artist=LONG, duration_s=70.0)
     curve = WindowCurveFactory(run=TrainingRun.objects.live(), track=song)
     PredictionFactory(run=curve.run, track=song, part="final", true_level=None, lower=4.5, upper=8.5)
     scored = ScoringRowFactory(track=song, scoring__name=f"{LONG}.csv").scoring
