@@ -4,11 +4,15 @@ import datetime as dt
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils import timezone
 
 from annotations.models import User
 from energyapp.administration.sources import KINDS, USUAL
 from energyapp.administration.timeline import Asked
+
+# What comes before or after is a slip of the pen, and beyond the days that databases know.
+DAYS_OF_OURS = [MinValueValidator(dt.date(1970, 1, 1)), MaxValueValidator(dt.date(2999, 12, 31))]
 
 
 class AuditForm(forms.Form):
@@ -16,8 +20,8 @@ class AuditForm(forms.Form):
 
     kind = forms.MultipleChoiceField(choices=list(KINDS.items()), required=False)
     person = forms.CharField(max_length=150, required=False)
-    since = forms.DateField(required=False)
-    until = forms.DateField(required=False)
+    since = forms.DateField(required=False, validators=DAYS_OF_OURS)
+    until = forms.DateField(required=False, validators=DAYS_OF_OURS)
 
     def clean_person(self) -> User | None:
         if not (name := self.cleaned_data["person"]):

@@ -35,9 +35,10 @@ class Cursor(NamedTuple):
         try:
             rank, pk = map(int, place.split(","))
             moment = dt.datetime.fromisoformat(at)
-        except ValueError:
+            is_whole = moment.tzinfo is not None and 0 < pk < 2**63
+            return cls(moment.astimezone(dt.UTC), rank, pk) if is_whole else None
+        except (ValueError, OverflowError):  # OverflowError: in UTC it would be before all time
             return None
-        return cls(moment, rank, pk) if moment.tzinfo and 0 < pk < 2**63 else None
 
 
 @dataclass(frozen=True)

@@ -83,10 +83,10 @@ class Cursor(NamedTuple):
         at, _, pk = text.partition(",")
         try:
             finished_at = parse_datetime(at)
-        except ValueError:
+            is_whole = finished_at is not None and finished_at.tzinfo is not None and _to_id(pk)
+            return cls(finished_at.astimezone(dt.UTC), _to_id(pk)) if finished_at and is_whole else None
+        except (ValueError, OverflowError):  # OverflowError: in UTC it would be before all time
             return None
-        is_whole = finished_at is not None and finished_at.tzinfo is not None and _to_id(pk)
-        return cls(finished_at, _to_id(pk)) if finished_at and is_whole else None
 
 
 @dataclass(frozen=True)

@@ -182,4 +182,4 @@ def _stored_as(part: str) -> str:
 
 
 def _level(value: str | None) -> int | None:
-    return int(value) if value and value.isdecimal() and int(value) in LEVELS else None
+    return int(value) if value and value in map(str, LEVELS) else None

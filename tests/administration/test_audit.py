@@ -126,9 +126,21 @@ def test_both_days_of_a_span_are_meant_whole(as_admin, admin):
     assert found == [1, 0, 0]
 
 
+@pytest.mark.parametrize("cursor", ["nonsense", "0001-01-01T00:00:00+14:00,1,1", "2026-01-01T00:00:00,1,1"])
+def test_a_cursor_of_nonsense_shows_the_newest(as_admin, history, cursor):
+    page = as_admin.get("/admin/audit/", {"after": cursor})
+
+    assert "Role changed: anna" in page.content.decode()
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
-    [("person=nobody", "username “nobody”"), ("since=yesterday", "valid date"), ("kind=x", "see what is marked")],
+    [
+        ("person=nobody", "username “nobody”"),
+        ("since=yesterday", "valid date"),
+        ("until=9999-12-31", "less than or equal to"),
+        ("kind=x", "see what is marked"),
+    ],
 )
 def test_what_cannot_be_looked_up_is_said(as_admin, query, words):
     response = as_admin.get(f"/admin/audit/?{query}")

@@ -134,6 +134,7 @@ def test_a_run_page_shows_both_held_out_parts_and_how_it_was_made(as_lead):
     assert "ridge_thresholds, seed 0" in html
     assert "1.05" in as_lead.get(f"/runs/{run.pk}/?part=slice").content.decode()
     assert as_lead.get(f"/runs/{run.pk}/?part=nonsense").status_code == 200
+    assert as_lead.get(f"/runs/{run.pk}/tracks/?true={'9' * 5000}").status_code == 200
 
 
 def test_promoting_from_the_run_page_puts_it_to_use(as_admin):
