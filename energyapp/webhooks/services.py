@@ -77,8 +77,10 @@ def remove(*, webhook: Webhook, by: Any) -> None:
 
 def _end(webhook: Webhook, because: str) -> bool:
     """What still waits for it waits no longer."""
+    # In this order: what is noted between the two waits no longer either.
+    ended = Webhook.objects.active().filter(pk=webhook.pk).update(ended_at=timezone.now(), ended_because=because)
     Delivery.objects.filter(webhook=webhook, delivered_at=None).update(next_attempt_at=None)
-    return bool(Webhook.objects.active().filter(pk=webhook.pk).update(ended_at=timezone.now(), ended_because=because))
+    return bool(ended)
 
 
 def announce(event: str, payload: dict[str, Any]) -> None:
@@ -141,6 +143,10 @@ def deliver(delivery_id: str) -> None:
     except DownloadFailed as problem:
         ours.update(last_answer=str(problem)[:300], next_attempt_at=_next_attempt(delivery))
         return
+    except Exception:
+        # Else it would come again with each end of its lease, for ever.
+        ours.update(last_answer="An error in the program stopped it.", next_attempt_at=_next_attempt(delivery))
+        raise
     answer = f"It answered {status}"
     if 200 <= status < 300:
         ours.update(last_answer=answer, next_attempt_at=None, delivered_at=timezone.now())

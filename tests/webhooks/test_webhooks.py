@@ -155,6 +155,20 @@ def test_one_that_a_worker_died_with_comes_again_after_its_lease(webhook, server
     assert len(server.asked) == 1
 
 
+def test_one_that_an_error_of_ours_stops_is_given_up_in_time_too(webhook, monkeypatch):
+    delivery = announced()
+    monkeypatch.setattr(services, "_send", lambda delivery: 1 / 0)
+
+    while delivery.next_attempt_at:
+        is_due_now(delivery)
+        with pytest.raises(ZeroDivisionError):
+            services.deliver(delivery.pk)
+        delivery.refresh_from_db()
+
+    assert (delivery.state, delivery.attempts) == ("given up", len(services.WAITS) + 1)
+    assert delivery.last_answer == "An error in the program stopped it."
+
+
 def test_a_server_that_says_gone_is_told_nothing_any_more(webhook, server):
     server.otherwise = lambda answer: answer.send(410)
     delivery, other = announced(), announced()
