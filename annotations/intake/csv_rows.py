@@ -165,6 +165,8 @@ def _what_was_found(columns: list[str]) -> str:
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if len(columns) == 1 and separator in first_line:
             return f"Its first line is {shown}: it looks separated by {name}. Save it with commas."
+    if any(character < " " or "\udc80" <= character <= "\udcff" for character in first_line):
+        return "Its first line is not text in UTF-8. Save it as CSV in UTF-8, with commas."
     return f"Its first line is {shown}."
 
 

@@ -71,7 +71,7 @@ def put_to_use(request: Request) -> HttpResponse:
         services.promote(run=run, promoted_by=request.user, instead_of=form.cleaned_data["instead_of"])
     except (services.NotPromotable, services.ChangedMeanwhile) as refusal:
         return _page(request, problem=str(refusal), status=409)
-    messages.success(request, f"{run} is now in use. It predicts the tracks that it has not seen.".capitalize())
+    messages.success(request, f"Run {run.pk} is now in use. It predicts the tracks that it has not seen.")
     return redirect("retraining")
 
 

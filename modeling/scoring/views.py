@@ -66,7 +66,7 @@ def _request(request: Request) -> HttpResponse:
     try:
         requested = services.request_scoring(name=file.name, content=file, requested_by=request.user)
     except FileRefused as refusal:
-        return _scores_page(request, problem=f"{file.name} was not taken: {refusal}.", status=422)
+        return _scores_page(request, problem=f"{file.name} was not taken: {str(refusal).rstrip('.')}.", status=422)
     return redirect("scoring", pk=requested.pk)
 
 

@@ -136,7 +136,8 @@ def test_a_file_that_opens_and_closes_quotes_without_end_is_read_in_bounded_time
         ),
         (b'track_uri,"title\nt:1,One\n', "first line of .* cannot be read as CSV"),
         (b"\x00" * 300_000, "first line of .* cannot be read as CSV"),
-        (bytes(range(256)) * 40, "has no column 'track_uri'"),
+        (bytes(range(256)) * 40, "has no column 'track_uri'. Its first line is not text in UTF-8. Save it as CSV"),
+        (b"t\xeftel,genres\n", "Its first line is not text in UTF-8"),
     ],
 )
 def test_a_file_of_another_kind_is_refused_with_what_was_found(rows_of, content, reason):
