@@ -67,7 +67,7 @@ def measures(pair: Pair) -> Chart:
         pair.csv_url("measures"),
         note=f"{pair.shared.n:,} tracks by {pair.shared.n_artists:,} artists · ±: one standard error · from, to: 95 %",
         caption="Changes are of paired differences, tracks of an artist erring together. Macro-MAE and MAE are in levels, and "
-        "less is better; the others are shares of tracks, and more is better. Of intervals .90 is right, and narrow is better.",
+        "less is better; the others are shares of tracks, and more is better. Of intervals 0.90 is right, and narrow is better.",
     )
 
 

@@ -80,7 +80,7 @@ def _key(options: Options) -> str:
 FEATURES = Table(
     name="features",
     words="Features",
-    about="The numbers of one feature set. `manage.py import_features` reads it.",
+    about="The numbers of one feature set. The command manage.py import_features reads it.",
     columns=lambda options: (
         Column("track_uri"),
         *(Column(name, "number") for name in FEATURE_SETS[options.feature_set].columns),
