@@ -32,6 +32,7 @@ from energyapp.jobs.workers import ALIVE_FOR
 PATIENCE_S = 2.0
 # An import of previews writes some gigabytes; below this the next one may not end.
 MIN_FREE_BYTES = 2**30
+_are_applied = threading.Event()
 
 
 class NotReady(Exception):
@@ -126,9 +127,13 @@ def database() -> None:
 
 
 def migrations() -> None:
+    """Once all are applied they stay so for as long as this code runs: reading them each time would cost whoever asks nothing, and us much."""
+    if _are_applied.is_set():
+        return
     executor = MigrationExecutor(connection)
     if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise NotReady(f"{len(plan)} migrations are not applied, {plan[0][0]} first: run manage.py migrate")
+    _are_applied.set()
 
 
 def broker() -> None:

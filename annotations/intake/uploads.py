@@ -98,10 +98,17 @@ def remove_stale_uploads() -> None:
     given_up = Q(job__status__in=GIVEN_UP, job__finished_at__lt=timezone.now() - PATIENCE_WITH_FAILED)
     for upload in Upload.objects.filter(Q(job__status=Job.Status.SUCCEEDED) | given_up):
         shutil.rmtree(upload.audio_folder, ignore_errors=True)
-    for part in settings.UPLOADS_DIR.glob(f"*{PART_SUFFIX}"):
-        with suppress(FileNotFoundError):  # its request has ended in this moment
-            if part.stat().st_mtime < (timezone.now() - PATIENCE).timestamp():
-                part.unlink()
+    _remove_older(f"*{PART_SUFFIX}", PATIENCE)
+    _remove_older(
+        "*.csv", PATIENCE_WITH_FAILED
+    )  # of jobs that have no folder for it; those that ended well have removed theirs
+
+
+def _remove_older(pattern: str, patience: timedelta) -> None:
+    for path in settings.UPLOADS_DIR.glob(pattern):
+        with suppress(FileNotFoundError):  # whoever wrote it has ended in this moment
+            if path.stat().st_mtime < (timezone.now() - patience).timestamp():
+                path.unlink()
 
 
 # ---- Checks

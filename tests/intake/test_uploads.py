@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import shutil
 from datetime import timedelta
@@ -421,6 +422,19 @@ def test_the_audio_of_a_failed_import_is_kept_for_a_week_in_which_it_can_be_impo
 
     assert recent.audio_folder.exists()
     assert not old.audio_folder.exists()
+
+
+def test_tables_that_a_failed_job_has_left_are_removed_after_a_week(media):
+    folder = media / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, days in (("scoring-a.csv", 6), ("scoring-b.csv", 8)):
+        (folder / name).touch()
+        left_at = (timezone.now() - timedelta(days=days)).timestamp()
+        os.utime(folder / name, (left_at, left_at))
+
+    uploads.remove_stale_uploads()
+
+    assert [path.name for path in folder.iterdir()] == ["scoring-a.csv"]
 
 
 # ---- The pages
