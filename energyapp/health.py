@@ -127,7 +127,7 @@ def database() -> None:
 
 
 def migrations() -> None:
-    """Once all are applied they stay so for as long as this code runs: reading them each time would cost whoever asks nothing, and us much."""
+    """Once all are applied they stay so while this code runs: reading them for whoever asks would cost us, and them nothing."""
     if _are_applied.is_set():
         return
     executor = MigrationExecutor(connection)
