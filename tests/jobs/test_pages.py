@@ -203,3 +203,10 @@ def test_a_job_that_ended_without_a_row_of_its_own_cannot_be_retried_from_its_pa
 
     assert reverse("retry_job", args=[job.pk]) not in html
     assert "It has been asked for anew since, by another job." in html
+
+
+def test_who_may_not_export_is_shown_no_way_to_the_exports(as_lead, as_admin):
+    job = JobFactory(kind="export")
+
+    assert "What it is about" not in as_lead.get(f"/jobs/{job.pk}/").content.decode()
+    assert 'href="/exports/">What it is about' in as_admin.get(f"/jobs/{job.pk}/").content.decode()
