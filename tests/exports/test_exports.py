@@ -237,7 +237,8 @@ class _history_may_go:
         self._connection = connection
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
-                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # else those of the rows of this transaction are pending
+                # Else those of the rows of this transaction are pending.
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
                 cursor.execute("ALTER TABLE annotations_annotation DISABLE TRIGGER USER")
                 return
             cursor.execute(
