@@ -76,8 +76,12 @@ def _of_rules(rules: Rules) -> Source:
 
 def _administrative(rows: Sequence[AuditEntry]) -> Iterable[tuple[str, str]]:
     for entry in rows:
-        detail = ", ".join(f"{name}: {value}" for name, value in entry.detail.items())
+        detail = ", ".join(f"{name}: {_words(value)}" for name, value in entry.detail.items())
         yield f"{entry.action.capitalize()}: {entry.subject}" + (f" ({detail})" if detail else ""), ""
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _promotions(rows: Sequence[Promotion]) -> Iterable[tuple[str, str]]:
@@ -94,11 +98,17 @@ def _exclusions(rows: Sequence[AnnotatorExclusion]) -> Iterable[tuple[str, str]]
 
 
 def _jobs_asked(rows: Sequence[Job]) -> Iterable[tuple[str, str]]:
-    return [(f"{job.words} (job {job.pk}) was asked for", "") for job in rows]
+    return [(f"{job.words} (job {job.pk}) was asked for", reverse("job", args=[job.pk])) for job in rows]
 
 
 def _jobs_stopped_and_begun_again(rows: Sequence[JobLine]) -> Iterable[tuple[str, str]]:
-    return [(f"{line.job.words} (job {line.job_id}) {_DONE[line.text.split()[0]]}. {line.text}", "") for line in rows]
+    return [
+        (
+            f"{line.job.words} (job {line.job_id}) {_DONE[line.text.split()[0]]}. {line.text}",
+            reverse("job", args=[line.job_id]),
+        )
+        for line in rows
+    ]
 
 
 # By the first word of what a job's log says of it: one that is begun again is not called off any more, but had been.

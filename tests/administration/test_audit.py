@@ -222,3 +222,13 @@ def test_the_database_refuses_to_change_history(admin, change):
         change()
 
     assert AuditEntry.objects.get().action == "invited"
+
+
+def test_what_has_several_parts_is_read_as_a_list_and_a_job_can_be_opened(as_admin, admin):
+    AuditEntry.objects.create(by=admin, action="webhook added", subject="here", detail={"events": ["a.done", "b.done"]})
+    job = JobFactory(kind="export", requested_by=admin)
+
+    html = whats(as_admin.get("/admin/audit/").content.decode())
+
+    assert "Webhook added: here (events: a.done, b.done)" in html
+    assert f'<a href="/jobs/{job.pk}/">Export (job {job.pk}) was asked for</a>' in html
