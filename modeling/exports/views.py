@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotations.http import Request
@@ -29,7 +30,7 @@ def exports(request: Request) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, status=422)
     services.request_export(requested_by=request.user, **form.asked)
-    return redirect("exports")
+    return redirect(f"{reverse('exports')}#made")
 
 
 def _page(request: Request, form: ExportForm, *, status: int = 200) -> HttpResponse:

@@ -43,7 +43,7 @@ def test_a_training_is_watched_its_model_promoted_and_taken_back(open_page, admi
     expect(page.get_by_text("A training would learn the same again.")).to_be_visible()
     expect(page.get_by_text("Learnt from")).to_be_visible()
 
-    page.get_by_text("What learns: baseline").click()
+    page.get_by_text("How it learns: baseline").click()
     page.get_by_role("radio", name=re.compile("^ridge_thresholds")).check()
     use(page, "Train again")
 

@@ -46,7 +46,7 @@ def test_training_without_a_worker_waits_and_the_page_says_why(open_page, admin)
 def test_what_learns_is_chosen_by_radio_buttons_beside_the_form(open_page, admin):
     page = open_page(admin, "/dashboard/")
 
-    page.get_by_text("What learns: auto").click()
+    page.get_by_text("How it learns: auto").click()
     page.get_by_role("radio", name=re.compile("^ridge_thresholds")).check()
     page.get_by_role("radio", name=re.compile("^Lowest MAE")).check()
     page.get_by_role("button", name="Train the first model").click()
@@ -124,7 +124,7 @@ def test_a_cell_of_the_confusion_matrix_opens_its_tracks(open_page, admin, worke
     PredictionFactory(run=run, track=TrackFactory(title="Just right"), true_level=5, level=5)
     page = open_page(admin, "/dashboard/")
 
-    page.locator("svg.matrix a", has_text="true 5, predicted 7").click()
+    page.locator("svg.matrix a", has_text="label 5, predicted 7").click()
 
     expect(page.get_by_role("heading", name="1 track labelled 5, predicted 7")).to_be_visible()
     expect(page.locator("tbody tr")).to_contain_text(["Too loud"])

@@ -66,7 +66,7 @@ def test_what_the_newest_run_was_asked_is_chosen_again(as_admin):
 
     html = as_admin.get("/dashboard/").content.decode()
 
-    assert "What learns: gp. Lowest MAE" in html
+    assert "How it learns: gp. Lowest MAE" in html
     assert 'value="gp" checked' in html
 
 
