@@ -16,7 +16,7 @@ from energyapp.jobs.kinds import KINDS
 from energyapp.jobs.models import Job, JobQuerySet
 
 PAGE_SIZE = 25
-ENDS = (Job.Status.SUCCEEDED, Job.Status.FAILED, Job.Status.CANCELLED)
+ENDS = {Job.Status.SUCCEEDED: "done", Job.Status.FAILED: "failed", Job.Status.CANCELLED: "cancelled"}
 NOBODY = "nobody"
 MAX_DIGITS = 18  # of an id: more than the database can look for
 
@@ -54,7 +54,7 @@ class JobFilter:
         askers = get_user_model().objects.filter(pk__in=Job.objects.values("requested_by")).order_by("username")
         choices: dict[str, tuple[str, list[tuple[str, str]]]] = {
             "kind": ("Kind", [(name, kind.words) for name, kind in KINDS.items()]),
-            "state": ("End", [(str(status), str(status)) for status in ENDS]),
+            "state": ("Outcome", [(str(status), words) for status, words in ENDS.items()]),
             "by": ("Asked by", [(str(user.pk), str(user)) for user in askers] + [(NOBODY, "nobody: by itself")]),
         }
         chosen = asdict(self)

@@ -88,7 +88,7 @@ def test_ended_jobs_are_filtered_and_paged(open_page, admin, server):
 
     page.get_by_role("link", name="Older").click()
     expect(page.get_by_role("link", name="Newer")).to_be_visible()
-    page.get_by_label("End", exact=True).select_option("failed")
+    page.get_by_label("Outcome", exact=True).select_option("failed")
     page.get_by_role("button", name="Filter").click()
 
     expect(page.locator("tbody tr")).to_have_count(1)
