@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError as BrokerUnavailable
 
 from energyapp.audit.models import AuditEntry
 from energyapp.downloads.faults import DownloadFailed, LastingFault
-from energyapp.downloads.links import Rules, parse_link
+from energyapp.downloads.links import Rules, addresses_of, parse_link
 from energyapp.downloads.posting import post
 from energyapp.webhooks.events import EVENTS, PING
 from energyapp.webhooks.models import Delivery, Webhook
@@ -56,7 +56,10 @@ def add(*, url: str, events: list[str], by: Any) -> Webhook:
     if not events:
         raise NotAdded("Choose at least one event.")
     try:
-        url = str(parse_link(url, rules()))
+        link = parse_link(url, rules())
+        # Names are looked up when a message is sent; an address can be judged at once.
+        addresses_of(link, rules(), resolve=lambda host, port, seconds: [], timeout_s=0)
+        url = str(link)
         if len(url) > MAX_URL:
             raise NotAdded(f"The address has {len(url):,} characters; at most {MAX_URL} are taken.")
         with transaction.atomic():

@@ -199,6 +199,7 @@ def test_a_redirect_is_not_followed(webhook, server):
         ("http://hooks.example.org/", "begins with 'http'; expected https"),
         ("https://user:word@hooks.example.org/", "holds a user name or a password"),
         ("https://hooks.example.org:22/", "leads to port 22"),
+        ("https://127.0.0.1/", "127.0.0.1 is not a server on the public internet"),
         ("nonsense", "begins with 'no scheme'; expected https"),
         (f"https://hooks.example.org/{'x' * 500}", "has 530 characters; at most 500 are taken"),
     ],
