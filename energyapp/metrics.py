@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -39,7 +38,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse(
             "the token is missing or wrong\n", "text/plain", 401, headers={"WWW-Authenticate": "Bearer"}
         )
-    request_seconds()  # before the library is loaded, which looks once where processes put their counts together
+    settings.METRICS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -71,7 +70,6 @@ def measure_requests(get_response: Callable[[HttpRequest], HttpResponse]) -> Cal
 def request_seconds() -> Histogram:
     """Counted in files that all processes of the web server share: a scrape reaches one of them and is to see all."""
     settings.METRICS_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.METRICS_DIR)  # read as the library is loaded
     from prometheus_client import Histogram
 
     about = "From the request to the head of its answer."

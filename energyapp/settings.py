@@ -367,6 +367,8 @@ if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
     raise ImproperlyConfigured("ENERGYAPP_METRICS_TOKEN is too short; draw 20 or more random characters")
 # Where the web server's processes put their counts together.
 METRICS_DIR = Path(env("METRICS", str(Path(gettempdir()) / "energyapp-metrics" if PRODUCTION else VAR_DIR / "metrics")))
+# Read when Prometheus's library is loaded, whoever loads it.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
 
 if (LOG_FORMAT := env("LOG_FORMAT", "json" if PRODUCTION else "plain")) not in {"plain", "json"}:
     raise ImproperlyConfigured(f"ENERGYAPP_LOG_FORMAT is {LOG_FORMAT!r}; expected 'plain' or 'json'")

@@ -50,7 +50,9 @@ def main() -> None:
         if report := studio.first_link("/lab/", "main p a[href^='/lab/']", session=lead):
             studio.take({"lab-report": report}, session=lead)
         admin = studio.log_in(logins["admin"])
-        studio.take({"people": "/admin/people/", "settings": "/admin/settings/", "audit": "/admin/audit/"}, session=admin)
+        studio.take(
+            {"people": "/admin/people/", "settings": "/admin/settings/", "audit": "/admin/audit/"}, session=admin
+        )
         studio.take({"account": "/account/"}, session=admin)
         studio.take({"retraining": "/retraining/", "retraining-rules": "/retraining/rules/"}, session=admin)
         studio.take({"runs": "/runs/", "compare": "/runs/compare/"}, session=admin)

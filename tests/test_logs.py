@@ -49,6 +49,7 @@ def lines():
     access, root = logging.getLogger("energyapp.access"), logging.getLogger()
     level = access.level
     access.setLevel(logging.INFO)
+    logs.job_id.set(None)  # whatever job a test before this one has run, without the worker that forgets it
     root.addHandler(handler)
     yield written
     root.removeHandler(handler)
