@@ -185,6 +185,8 @@ DATABASES = {"default": dj_database_url.parse(env("DATABASE_URL") or f"sqlite://
 if PRODUCTION and not env("DATABASE_URL"):
     required("DATABASE_URL")
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # To open one costs as much as all else that storing a label does: functions are registered, pragmas set.
+    DATABASES["default"]["CONN_MAX_AGE"] = 600
     DATABASES["default"]["OPTIONS"] = {
         # A transaction that reads first and writes later would else fail at once when another has written in between.
         "transaction_mode": "IMMEDIATE",
