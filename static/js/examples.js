@@ -2,6 +2,7 @@
 
 import { takeFocusFrom } from "./focus.js";
 import { volumeFor } from "./loudness.js";
+import { playAlone } from "./one-sound.js";
 import { say } from "./say.js";
 
 /**
@@ -10,7 +11,7 @@ import { say } from "./say.js";
  * @param {(problem: string) => void} onFail
  */
 export function exampleSound({ onChange, onFail = say }) {
-  const audio = document.body.appendChild(new Audio()); // on the page, so that the player hears of it and falls silent
+  const audio = document.body.appendChild(new Audio()); // on the page, as every sound that another may silence
   let playing = null;
 
   function end() {
@@ -29,7 +30,7 @@ export function exampleSound({ onChange, onFail = say }) {
     audio.volume = volumeFor(example);
     onChange(example);
     try {
-      await audio.play();
+      await playAlone(audio);
     } catch (error) {
       if (error.name !== "AbortError") fail(example);
     }
@@ -42,8 +43,8 @@ export function exampleSound({ onChange, onFail = say }) {
     onFail(`${example.title} cannot be played.`);
   }
 
-  audio.addEventListener("ended", end);
-  document.addEventListener("play", ({ target }) => target !== audio && end(), { capture: true });
+  // At its end, or when something else has begun. The event comes late: by then it may play once more.
+  audio.addEventListener("pause", () => audio.paused && end());
   return { toggle, end };
 }
 

@@ -57,14 +57,10 @@ function takesSpace(element) {
   return isOperable(element) && !element.matches("[type=range]");
 }
 
-// Two sounds at once are none: whatever starts on the page, an example too, silences the rest.
 document.addEventListener(
   "play",
   ({ target }) => {
-    for (const player of players.values()) {
-      if (player.owns(target)) latest = player;
-      else player.pause();
-    }
+    for (const player of players.values()) if (player.owns(target)) latest = player;
   },
   { capture: true },
 );

@@ -2,6 +2,7 @@
 
 import { mountLoop } from "./loop.js";
 import { mountLoudness, volumeFor } from "./loudness.js";
+import { playAlone } from "./one-sound.js";
 import { AudioPair } from "./pair.js";
 import { explain } from "./trouble.js";
 import { clock, mountWaveform } from "./waveform.js";
@@ -92,7 +93,7 @@ export class Player {
 
   async play() {
     try {
-      await this.#audio.play();
+      await playAlone(this.#audio);
     } catch (error) {
       // AbortError: paused or replaced before it started. NotSupportedError: the "error" event tells.
       if (error.name === "NotAllowedError") this.#say("The browser waits for you before it plays sound: press play.");

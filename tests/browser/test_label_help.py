@@ -1,6 +1,7 @@
 """Undo, skipping, examples and comparing on the label page: help, and second thoughts."""
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import expect
 
 from annotations.models import Annotation, Comparison, Skip
@@ -8,6 +9,18 @@ from tests.browser.label_page import await_levels, levels_of, parts, press, seco
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.browser
+
+
+PRESS_AT_ONCE = """keys => {
+  for (const key of keys) document.dispatchEvent(new KeyboardEvent("keydown", key));
+  return new Promise((resolve) => setTimeout(resolve, 300)); // until the browser has told of all that began
+}"""
+
+
+def heard(page):
+    """The path of every sound that plays."""
+    sounds = "[...document.querySelectorAll('audio')].filter((audio) => !audio.paused)"
+    return page.evaluate(f"{sounds}.map((audio) => new URL(audio.src).pathname)")
 
 
 # ---- Second thoughts
@@ -91,6 +104,24 @@ def test_shift_and_a_number_play_an_example_and_the_same_again_ends_it(open_page
     page.keyboard.press("Shift+Digit1")
     expect(parts(page).said).to_contain_text("no example of level 1")
     assert levels_of(annotator) == []
+
+
+def test_of_two_sounds_begun_in_the_same_moment_the_later_is_heard(open_page, annotator, library, agreed, unheard):
+    """The browser tells of both only when both have begun."""
+    library(2)
+    page = open_page(annotator, "/label/")
+    assert shown(page)  # by then it listens to keys
+    play = {"key": " ", "code": "Space"}
+    example = {"key": "^", "code": "Digit6", "shiftKey": True}
+    playing = page.locator("[data-example-playing]")
+
+    page.evaluate(PRESS_AT_ONCE, [play, example])
+    expect(playing).to_contain_text("Agreed 6")
+    assert heard(page) == [reverse("track_audio", args=[agreed[6].pk])]
+
+    page.evaluate(PRESS_AT_ONCE, [example, example, play])
+    expect(playing).to_be_hidden()
+    assert heard(page) == [reverse("track_audio", args=[shown(page)])]
 
 
 def test_comparing_says_where_the_answers_place_the_track_and_stores_them(
