@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 _var = tempfile.mkdtemp(prefix="energyapp-test-")
 atexit.register(shutil.rmtree, _var, ignore_errors=True)
@@ -14,6 +15,10 @@ from energyapp.serve.programs import ONE_THREAD  # noqa: E402  (imports no numbe
 
 # As workers have it. Tests keep every core busy, and threads that wait for one another make them take three times as long.
 os.environ.update(ONE_THREAD)
+# Each process keeps what it has compiled of librosa for itself: two that compile the same function at once leave
+# behind, in the folder they share, what crashes all that load it.
+_process = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).resolve().parent.parent / ".pytest_cache" / "numba" / _process)
 
 from energyapp.settings import *  # noqa: E402, F403  (needs the folder)
 from energyapp.settings import DATABASES, STORAGES, VAR_DIR  # noqa: E402
