@@ -19,6 +19,8 @@ from urllib.parse import quote
 ACCOUNT = "postgres"
 # Durability is of no use to a database that is thrown away.
 FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "listen_addresses=", "max_connections=60")
+# As in docker-compose.yml.
+AS_DEPLOYED = ("jit=off",)
 
 
 class PostgresFailed(Exception):
@@ -66,7 +68,7 @@ def postgres(programs: Path) -> Iterator[str]:
             "-D",
             data,
         )
-        options = " ".join(f"-c {option}" for option in (*FAST, f"unix_socket_directories={folder}"))
+        options = " ".join(f"-c {option}" for option in (*FAST, *AS_DEPLOYED, f"unix_socket_directories={folder}"))
         try:
             run(programs / "pg_ctl", "start", "-w", "-D", data, "-l", folder / "log", "-o", options)
             yield f"postgres://{ACCOUNT}@{quote(name, safe='')}/postgres"

@@ -12,7 +12,7 @@ import numpy as np
 from annotations.models import Annotation, Track, User
 from modeling import pipeline, services
 from modeling.core.feature_sets import FEATURE_SETS
-from modeling.models import FeatureVector, Prediction, TrainingRun
+from modeling.models import FeatureVector, Prediction, Promotion, TrainingRun
 from modeling.retraining import predictions, refreshing
 from modeling.retraining.predictions import StoredModel
 
@@ -73,6 +73,8 @@ def measure(recipe: str, *, n_one_by_one: int, say: Callable[[str], object]) -> 
     job = services.request_training(requested_by=None, recipe=recipe)
     pipeline.train(job.pk)
     run = TrainingRun.objects.get(job=job)
+    if not run.is_live:  # as all but the first: only the model in use predicts
+        Promotion.objects.create(run=run, promoted_by=None, why="To be measured.")
     run.predictions.filter(part=Prediction.Part.FINAL).delete()
     say(f"trained {recipe} on {run.n_tracks:,} labelled tracks")
     before_mb, began = _peak_mb(), time.perf_counter()
