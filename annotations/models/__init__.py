@@ -2,7 +2,7 @@
 
 from annotations.models.base import LEVELS, MAX_LEVEL, MIN_LEVEL, AppendOnly, AppendOnlyViolation
 from annotations.models.flags import Decision, DecisionQuerySet, Flag, FlagQuerySet
-from annotations.models.guidance import Assignment, Comparison, LabellingRules, RankedTrack, Reference
+from annotations.models.guidance import Assignment, Comparison, LabellingRules, NearTrack, RankedTrack, Reference
 from annotations.models.labels import LIMITED_STREAMS, Annotation, AnnotationQuerySet, Lease, Skip, Stream
 from annotations.models.people import User
 from annotations.models.reviewing import AnnotatorExclusion, AnnotatorReport, ReviewRules
@@ -28,6 +28,7 @@ __all__ = [
     "Genre",
     "LabellingRules",
     "Lease",
+    "NearTrack",
     "RankedTrack",
     "Reference",
     "ReviewRules",

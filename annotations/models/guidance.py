@@ -18,6 +18,10 @@ def labels_per_track() -> int:
     return settings.LABELS_PER_TRACK
 
 
+# With fewer nobody could tell for months whether a strategy is worth anything.
+MIN_RANDOM_SHARE = 5
+
+
 class LabellingRulesManager(models.Manager["LabellingRules"]):
     def current(self) -> LabellingRules:
         """The newest; before an admin has set any, the defaults."""
@@ -47,6 +51,11 @@ class LabellingRules(AppendOnly):
     gold_share = share(5, "Gold tracks, whose level leads have agreed on.")
     evaluation_share = share(
         0, "New tracks of the evaluation slice, drawn uniformly. Needed when the order of new tracks is not random."
+    )
+    random_share = models.PositiveSmallIntegerField(
+        default=20,
+        validators=[MinValueValidator(MIN_RANDOM_SHARE), MaxValueValidator(100)],
+        help_text="Per cent of the new tracks that are drawn at random while a strategy ranks the others.",
     )
     repeat_after_days = models.PositiveSmallIntegerField(default=7, validators=[MinValueValidator(1)])
     shows_gold = models.BooleanField(default=False, help_text="Tell annotators the agreed level after each gold track.")
@@ -78,6 +87,10 @@ class LabellingRules(AppendOnly):
                 condition=Q(second_share__lte=100 - F("repeat_share") - F("gold_share") - F("evaluation_share")),
             ),
             models.CheckConstraint(name="rules_min_listened_not_negative", condition=Q(min_listened_s__gte=0)),
+            models.CheckConstraint(
+                name="rules_random_share_within_hundred",
+                condition=Q(random_share__gte=MIN_RANDOM_SHARE, random_share__lte=100),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -144,9 +157,10 @@ class Assignment(models.Model):
 
 
 class RankedTrack(models.Model):
-    """A place in a named order of new tracks: a list that somebody gave, or what a model would rather know.
+    """A place in a named order: of new tracks a list that somebody gave; or what a model would rather know, of new tracks and
+    of those that deserve another opinion.
 
-    A track that gets its first label leaves every order, by the trigger that counts annotators (migration 0005).
+    A track that somebody labels for the first time leaves every order, by the trigger that counts annotators (migration 0005).
     """
 
     order = models.CharField(max_length=30)
@@ -161,6 +175,26 @@ class RankedTrack(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order} {self.position}: {self.track}"
+
+
+class NearTrack(models.Model):
+    """Of a ranked track one that is so like it that a label of the one tells much of the other.
+
+    Both had no label when they were ranked. Whether one has got one since is looked up: see `queue.ranked`.
+    """
+
+    order = models.CharField(max_length=30)
+    track = models.ForeignKey(Track, models.CASCADE, related_name="+", help_text="The ranked one.")
+    near = models.ForeignKey(Track, models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="near_track_once_per_order", fields=["order", "track", "near"]),
+            models.CheckConstraint(name="near_track_is_another", condition=~Q(track=F("near"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.near} is near {self.track}"
 
 
 class Comparison(AppendOnly):

@@ -13,6 +13,7 @@ class Stream(models.TextChoices):
     """Why an annotator was given a track. They are not told."""
 
     NEW = "new", "new track"
+    RANKED = "ranked", "ranked by a strategy"
     SECOND = "second opinion"
     EVALUATION = "evaluation", "evaluation slice"
     REPEAT = "repeat", "own track again"
@@ -22,7 +23,7 @@ class Stream(models.TextChoices):
 
 
 # What overlap limits; the others are given to people however many labels the track has.
-LIMITED_STREAMS = frozenset({Stream.NEW, Stream.SECOND, Stream.EVALUATION})
+LIMITED_STREAMS = frozenset({Stream.NEW, Stream.RANKED, Stream.SECOND, Stream.EVALUATION})
 
 
 class Lease(models.Model):
