@@ -139,6 +139,7 @@ INSTALLED_APPS = [
     "annotations.accounts",
     "modeling",
     "modeling.scoring",
+    "modeling.ranking",
     "modeling.exports",
 ]
 MIDDLEWARE = [
@@ -280,6 +281,8 @@ CELERY_TASK_ROUTES = {
     "jobs.curve": {"queue": "intake"},
     "jobs.export": {"queue": "intake"},
     "jobs.predict": {"queue": "train"},
+    # Behind the predictions it goes by: of a run that is put to use both are asked for, and one worker takes them in turn.
+    "jobs.rank": {"queue": "train"},
     "jobs.train": {"queue": "train"},
     "jobs.experiment": {"queue": "train"},
 }
