@@ -1,0 +1,103 @@
+"""What the page beside the switch gets to show of the newest replay."""
+
+from dataclasses import replace
+
+import pytest
+
+from modeling.core.estimates import Estimate
+from modeling.core.lab.report import Chart, Findings, Report, Series
+from modeling.core.lab.savings import CURVE, Saving, Standing, savings_table, standings_table
+from modeling.models import Experiment
+from modeling.ranking.proof import newest_proof
+from tests.factories import AnnotationFactory, ExperimentFactory
+
+pytestmark = pytest.mark.django_db
+
+AS_THEY_ARE = {"thin_rare": False}
+
+
+def answered(*, recommended="k_center", options=AS_THEY_ARE, n_labels=10):
+    standings = [
+        Standing("random", None, Estimate(1.1, 0.02), None, None),
+        Standing("k_center", Estimate(-0.05, 0.01), Estimate(1.0, 0.02), Estimate(-0.1, 0.02), Estimate(-0.04, 0.01)),
+        Standing("rare_levels", Estimate(0.03, 0.02), Estimate(1.2, 0.02), Estimate(0.1, 0.02), None),
+    ]
+    savings = [
+        Saving("k_center", 100, 80, 70, 95),
+        Saving("k_center", 200, 150, 130, None),
+        Saving("rare_levels", 200, None, 210, None),
+    ]
+    chart = Chart(CURVE, "Labels", "macro-MAE", (Series("random", (20, 40), (1.4, 1.2), (0.1, 0.1)),))
+    experiment = ExperimentFactory(name="active_learning", options=options)
+    template = Report.from_json(experiment.report)
+    report = replace(
+        template,
+        provenance=replace(template.provenance, n_tracks=48, n_annotations=n_labels),
+        findings=Findings(
+            conclusions=("k_center would have needed 150 labels.", "More."),
+            tables=(standings_table(standings, recommended, ""), savings_table(savings, "")),
+            charts=(chart,),
+        ),
+    )
+    experiment.report = report.to_json()
+    experiment.save()
+    return experiment
+
+
+def test_a_proof_says_what_each_strategy_would_have_saved_and_how_surely():
+    experiment = answered()
+
+    proof = newest_proof()
+
+    assert (proof.experiment, proof.answered_at) == (experiment, experiment.job.finished_at)
+    assert (proof.n_tracks, proof.n_labels, proof.is_stale) == (48, 10, False)
+    assert (proof.recommended, proof.saves) == ("k_center", True)
+    assert proof.sentence == "k_center would have needed 150 labels."
+    assert proof.chart.series[0].name == "random"
+    clear, by_chance = proof.strategies
+    assert (clear.strategy, clear.could_be_chance, clear.area_less) == ("k_center", False, Estimate(-0.05, 0.01))
+    assert clear.savings == (Saving("k_center", 100, 80, 70, 95), Saving("k_center", 200, 150, 130, None))
+    assert [each.saved_share for each in clear.savings] == pytest.approx([0.2, 0.25])
+    assert (by_chance.could_be_chance, by_chance.savings[0].saved_share) == (True, None)
+
+
+def test_where_nothing_is_recommended_it_is_random():
+    answered(recommended="random")
+
+    assert (newest_proof().recommended, newest_proof().saves) == ("random", False)
+
+
+def test_the_newest_answer_on_the_labels_as_they_are_counts():
+    answered()
+    newest = answered()
+    answered(options={"thin_rare": True})
+    Experiment.objects.filter(pk=answered().pk).update(report="", data_digest="")
+
+    assert newest_proof().experiment == newest
+
+
+def test_without_an_answer_or_with_one_of_another_version_there_is_no_proof():
+    assert newest_proof() is None
+
+    ExperimentFactory(name="active_learning", options=AS_THEY_ARE)
+    assert newest_proof() is None
+
+    ExperimentFactory(name="active_learning", options=AS_THEY_ARE, report='{"format": 7}')
+    assert newest_proof() is None
+
+
+def test_a_proof_of_few_labels_is_stale_once_there_are_half_as_many_again():
+    AnnotationFactory()
+    answered(n_labels=8)
+    AnnotationFactory.create_batch(3)
+    assert not newest_proof().is_stale
+
+    AnnotationFactory()
+    assert newest_proof().is_stale
+
+
+def test_reading_it_costs_two_statements(django_assert_max_num_queries):
+    answered()
+
+    with django_assert_max_num_queries(2):
+        newest_proof()
