@@ -29,6 +29,7 @@ urlpatterns = [
     path("", include("modeling.urls")),
     path("", include("modeling.retraining.urls")),
     path("", include("modeling.scoring.urls")),
+    path("", include("modeling.ranking.urls")),
     path("", include("modeling.exports.urls")),
     path("", include("energyapp.jobs.urls")),
     path("", include("energyapp.administration.urls")),

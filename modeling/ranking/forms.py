@@ -1,0 +1,143 @@
+"""What the page of what to label next takes, and what it says of each strategy that can be chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django import forms
+
+from annotations.forms import LevelField
+from annotations.models import Genre, LabellingRules
+from annotations.models.guidance import MIN_RANDOM_SHARE
+from energyapp.charts import Column, Table
+from modeling.core.acquisition import STRATEGIES
+from modeling.ranking.proof import Proof, StrategyProof
+
+STRATEGY_WORDS = {
+    "random": "every unlabelled track equally likely. Fair to the model, and what all others are measured against.",
+    "k_center": "tracks that sound least like any that has a label, so that no corner of the library stays unheard.",
+    "greedy_inputs_outputs": "tracks unlike the labelled ones in sound and in the level that the model expects.",
+    "rare_levels": "tracks that the model takes for levels with few labels.",
+    "committee_spread": "tracks about which several models, each taught by a part of the labels, disagree most.",
+    "density_weighted": "tracks that the model is unsure of and that many others sound like.",
+    "relabel_or_new": "a new track or a second opinion on a doubtful label, whichever promises more.",
+}
+# These hand labelled tracks out again: where one label makes a track complete there is nothing for them to choose from.
+ASKS_FOR_OPINIONS = {"relabel_or_new"}
+SHARE_WORDS = f"A whole number of per cent, {MIN_RANDOM_SHARE} to 100, please."
+
+
+class SwitchForm(forms.Form):
+    order = forms.ChoiceField(
+        choices=lambda: [(name, name) for name in STRATEGIES],
+        error_messages={"required": "Choose one of these.", "invalid_choice": "There is no strategy %(value)s."},
+    )
+    random_share = forms.IntegerField(
+        min_value=MIN_RANDOM_SHARE,
+        max_value=100,
+        error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), SHARE_WORDS),
+        label="Still drawn at random, % of new tracks",
+        help_text="They show whether the strategy is worth anything: without them nobody could tell. With 5 that takes long.",
+        widget=forms.NumberInput(attrs={"class": "input short", "min": MIN_RANDOM_SHARE, "max": 100}),
+    )
+    seen = forms.IntegerField(required=False)
+
+    def __init__(self, data: Any = None, *, rules: LabellingRules) -> None:
+        now = {"order": rules.order, "random_share": rules.random_share, "seen": rules.pk}
+        super().__init__(data, initial=now)
+        self.labels_per_track = rules.labels_per_track
+
+    def clean_order(self) -> str:
+        order = self.cleaned_data["order"]
+        if order in ASKS_FOR_OPINIONS and self.labels_per_track == 1:
+            raise forms.ValidationError(
+                f"{in_words(order)} needs tracks that several people label, and the rules say one person a track: set "
+                "“How many people label each track” to 2 or more first."
+            )
+        return order
+
+
+class DrawForm(forms.Form):
+    """Tracks of a predicted level, or of a genre."""
+
+    level = LevelField(required=False)
+    genre = forms.ModelChoiceField(Genre.objects.all(), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors and bool(cleaned.get("level")) == bool(cleaned.get("genre")):
+            raise forms.ValidationError("Expected: a level or a genre, one of the two.")
+        return cleaned
+
+
+def in_words(strategy: str) -> str:
+    """
+    >>> in_words("greedy_inputs_outputs")
+    'Greedy inputs outputs'
+    """
+    return strategy.replace("_", " ").capitalize()
+
+
+# ---- What can be chosen
+
+Verdict = Literal["", "saves", "no saving", "costs", "not replayed"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A strategy as the page offers it. `verdict`: what the replay of one's own labels says of it."""
+
+    name: str
+    verdict: Verdict = ""
+    is_recommended: bool = False
+
+    @property
+    def title(self) -> str:
+        return in_words(self.name)
+
+    @property
+    def words(self) -> str:
+        return STRATEGY_WORDS.get(self.name, "")
+
+
+def choices(proof: Proof | None) -> list[Choice]:
+    """Random first."""
+    if proof is None:
+        return [Choice(name) for name in STRATEGIES]
+    proofs = {each.strategy: each for each in proof.strategies}
+    return [Choice(name, _verdict(name, proofs), name == proof.recommended) for name in STRATEGIES]
+
+
+def _verdict(name: str, proofs: dict[str, StrategyProof]) -> Verdict:
+    if name == "random":
+        return ""
+    if name not in proofs:
+        return "not replayed"
+    if proofs[name].could_be_chance:
+        return "no saving"
+    return "saves" if proofs[name].area_less.value < 0 else "costs"
+
+
+def table(proof: Proof) -> Table:
+    """How many labels each strategy needs where random needs so many, and the mean height of its curve less that of random's."""
+    sizes = list(dict.fromkeys(saving.n_random for each in proof.strategies for saving in each.savings))
+    columns = [Column("Strategy"), *(Column(f"As random’s {n:,}") for n in sizes)]
+    columns += [Column("Error less random’s", "signed", 3), Column("±", "number", 3)]
+    rows = []
+    for each in proof.strategies:
+        needed = {saving.n_random: saving.needed for saving in each.savings}
+        cells = [_needed(needed.get(n), n) for n in sizes]
+        rows.append([in_words(each.strategy), *cells, each.area_less.value, each.area_less.se])
+    return Table(columns, rows)
+
+
+def _needed(needed: int | None, n_random: int) -> str:
+    """
+    >>> _needed(150, 200), _needed(230, 200), _needed(None, 200)
+    ('150 (25 % fewer)', '230 (15 % more)', 'more than were tried')
+    """
+    if needed is None:
+        return "more than were tried"
+    share = round(100 * (1 - needed / n_random))
+    return f"{needed:,} ({abs(share)} % {'fewer' if share >= 0 else 'more'})"
