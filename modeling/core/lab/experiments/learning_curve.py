@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +15,11 @@ from modeling.core.lab.comparison import HeldOut, OnProgress, Protocol, check_en
 from modeling.core.lab.data import LabData, TooLittleData
 from modeling.core.lab.report import Chart, Column, Findings, Series, Table
 from modeling.core.lab.words import difference_in_words, in_words, verdict
-from modeling.core.metrics import Floats, Levels
+from modeling.core.learning_curves import COVERAGE, LearningCurve
+from modeling.core.metrics import Levels
 
 # The fewest tracks a model learns from: two of each level, if they were spread evenly.
 MIN_POINT = 20
-# How fast errors fall with n: from hardly to as fast as 1 / n.
-EXPONENTS = np.linspace(0.1, 1.0, 19)
-N_RESAMPLES = 1000
-COVERAGE = 0.95
 
 
 def answer(
@@ -34,7 +30,7 @@ def answer(
     check_enough(used.dataset, by_artist=asked.by_artist, min_tracks=3 * MIN_POINT)
     sizes = _sizes(used, Protocol.of(asked), asked.n_points)
     found, notes = _compare(used, asked, sizes, on_progress)
-    curve, n_tracks = _Curve(found, seed=asked.seed), len(used.dataset.y)
+    curve, n_tracks = _curve(found, asked.seed), len(used.dataset.y)
     on_progress(1.0, "done")
     return Findings(
         conclusions=(*_on_the_curve(found), *_on_more(curve, n_tracks)),
@@ -93,65 +89,12 @@ def _order(rows: NDArray[np.int64], level: Levels, rng: np.random.Generator) -> 
     return order
 
 
-@dataclass(frozen=True, eq=False)
-class PowerLaws:
-    """Curves floor + height / n^exponent, one a row: (n_curves,) each; floor and height are never below 0."""
-
-    floor: Floats
-    height: Floats
-    exponent: Floats
-
-    @classmethod
-    def fit(cls, n: Floats, error: Floats) -> PowerLaws:
-        """Least squares, the exponent from a grid; error is (n_curves, n_points).
-
-        >>> law = PowerLaws.fit(np.array([25.0, 100, 400]), np.array([[1.5, 1.0, 0.75]]))  # 0.5 + 5 / sqrt(n)
-        >>> law.floor.round(2), law.height.round(2), law.exponent.round(2)
-        (array([0.5]), array([5.]), array([0.5]))
-        """
-        laws = [cls._with_exponent(n, error, exponent) for exponent in EXPONENTS]
-        loss = np.stack([((law(n) - error) ** 2).sum(axis=1) for law in laws])
-        best, curve = loss.argmin(axis=0), np.arange(len(error))
-        parts = ("floor", "height", "exponent")
-        return cls(*(np.stack([getattr(law, part) for law in laws])[best, curve] for part in parts))
-
-    @classmethod
-    def _with_exponent(cls, n: Floats, error: Floats, exponent: float) -> PowerLaws:
-        x = n**-exponent
-        height = np.maximum(((x - x.mean()) * error).sum(axis=1) / ((x - x.mean()) ** 2).sum(), 0.0)
-        floor = error.mean(axis=1) - height * x.mean()
-        through_zero = np.maximum((x * error).sum(axis=1) / (x @ x), 0.0)
-        height = np.where(floor < 0, through_zero, height)
-        return cls(np.maximum(floor, 0.0), height, np.full(len(error), exponent))
-
-    def __call__(self, n: Floats) -> Floats:
-        """The error at each n, (n_curves, n_points)."""
-        return self.floor[:, None] + self.height[:, None] * np.asarray(n) ** -self.exponent[:, None]
-
-
-class _Curve:
-    """The law of the measured errors, and of those of other artists' tracks: how far it might have come out otherwise."""
-
-    def __init__(self, found: dict[int, HeldOut], *, seed: int) -> None:
-        n = np.array(list(found), float)
-        first = next(iter(found.values()))
-        error = np.stack([held_out.error for held_out in found.values()])
-        self.law = PowerLaws.fit(n, np.array([[held_out.macro_mae.value for held_out in found.values()]]))
-        rng = np.random.default_rng(seed)
-        self.resampled = PowerLaws.fit(n, resampled_means(error, first.truth, first.artist, rng=rng, n=N_RESAMPLES))
-
-    def at(self, n: float) -> tuple[float, float, float]:
-        """The error at n, and its interval."""
-        return self._with_interval(self.law(np.array([n]))[0, 0], self.resampled(np.array([n]))[:, 0])
-
-    def change(self, n: float, more: float) -> tuple[float, float, float]:
-        """The error at `more` less that at n, and its interval."""
-        steps = [np.diff(law(np.array([n, more])), axis=1)[:, 0] for law in (self.law, self.resampled)]
-        return self._with_interval(steps[0][0], steps[1])
-
-    def _with_interval(self, value: float, resampled: Floats) -> tuple[float, float, float]:
-        low, high = np.quantile(resampled, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-        return float(value), float(low), float(high)
+def _curve(found: dict[int, HeldOut], seed: int) -> LearningCurve:
+    """With what it might have been had tracks of other artists been judged."""
+    first, rng = next(iter(found.values())), np.random.default_rng(seed)
+    error = np.stack([held_out.error for held_out in found.values()])
+    measured = [held_out.macro_mae.value for held_out in found.values()]
+    return LearningCurve.through(list(found), measured, resampled_means(error, first.truth, first.artist, rng=rng))
 
 
 def _on_the_curve(found: dict[int, HeldOut]) -> Iterator[str]:
@@ -167,7 +110,7 @@ def _on_the_curve(found: dict[int, HeldOut]) -> Iterator[str]:
     )
 
 
-def _on_more(curve: _Curve, n_tracks: int) -> Iterator[str]:
+def _on_more(curve: LearningCurve, n_tracks: int) -> Iterator[str]:
     step, low, high = curve.change(n_tracks, 2 * n_tracks)
     clear = "" if high < -0.005 else " The interval reaches 0: it may bring nothing."
     yield (
@@ -192,7 +135,7 @@ def _table(recipe: str, found: dict[int, HeldOut]) -> Table:
     return Table(f"{recipe} by number of tracks", columns, tuple(rows))
 
 
-def _more_table(curve: _Curve, n_tracks: int) -> Table:
+def _more_table(curve: LearningCurve, n_tracks: int) -> Table:
     rows = []
     for factor in (1, 2, 4):
         error, low, high = curve.at(factor * n_tracks)
@@ -212,7 +155,7 @@ def _more_table(curve: _Curve, n_tracks: int) -> Table:
     return Table("What more labels would bring", columns, tuple(rows), caption)
 
 
-def _chart(found: dict[int, HeldOut], curve: _Curve, n_tracks: int) -> Chart:
+def _chart(found: dict[int, HeldOut], curve: LearningCurve, n_tracks: int) -> Chart:
     estimates = [held_out.macro_mae for held_out in found.values()]
     measured = Series(
         "measured",
