@@ -7,6 +7,7 @@ from django.db import transaction
 from annotations.models import User
 from energyapp.jobs.models import Job
 from modeling.models import Promotion, RetrainingRules, TrainingRun
+from modeling.ranking.services import request_ranking
 from modeling.retraining import refreshing
 from modeling.retraining.champion import Comparison
 
@@ -44,9 +45,8 @@ def promote(*, run: TrainingRun, promoted_by: User, instead_of: int | None = Non
         raise ChangedMeanwhile(
             f"{_who(newest)} put {newest.run} to use meanwhile, in place of run {instead_of}: look again."
         )
-    promotion = Promotion.objects.create(run=run, promoted_by=promoted_by)
     refreshing.request(run=run, requested_by=promoted_by)
-    return promotion
+    return _put_to_use(run, promoted_by=promoted_by)
 
 
 def promote_by_itself(run: TrainingRun, comparison: Comparison | None) -> Promotion | None:
@@ -54,12 +54,19 @@ def promote_by_itself(run: TrainingRun, comparison: Comparison | None) -> Promot
     its training: its predictions are stored there."""
     newest = _lock()
     if newest is None:
-        return Promotion.objects.create(run=run, promoted_by=None, why="It is the first model.")
+        return _put_to_use(run, why="It is the first model.")
     if comparison is None or comparison.run != newest.run_id or not comparison.is_better:
         return None
     if not RetrainingRules.objects.current().promotes_by_itself:
         return None
-    return Promotion.objects.create(run=run, promoted_by=None, why=comparison.verdict)
+    return _put_to_use(run, why=comparison.verdict)
+
+
+def _put_to_use(run: TrainingRun, *, promoted_by: User | None = None, why: str = "") -> Promotion:
+    """What to label next is asked anew: another model, another answer."""
+    promotion = Promotion.objects.create(run=run, promoted_by=promoted_by, why=why)
+    request_ranking(requested_by=promoted_by)
+    return promotion
 
 
 def _lock() -> Promotion | None:
