@@ -19,13 +19,14 @@ from annotations.models import (
     Comparison,
     LabellingRules,
     Lease,
+    RankedTrack,
     Reference,
     Skip,
     Stream,
     Track,
     User,
 )
-from annotations.queue import Asking, Taken, next_track
+from annotations.queue import Asking, Taken, next_track, strategy_of
 
 # Each failed try is a track that somebody else got, so that sixteen who ask at once all come to theirs.
 MAX_CLAIM_TRIES = 20
@@ -248,6 +249,8 @@ def _stream_of_late(annotator: User, track: Track, before: Annotation | None, ru
         return Stream.GOLD
     if Track.objects.awaiting_second_opinion().filter(pk=track.pk).exists():
         return Stream.ASKED
+    if RankedTrack.objects.filter(order=strategy_of(rules), track=track).exists():
+        return Stream.RANKED
     return Stream.SECOND if track.n_annotators else Stream.NEW
 
 

@@ -1,4 +1,4 @@
-"""Which track next: streams by the shares that admins set, new tracks in an order by name.
+"""Which track next: streams by the shares that admins set, new tracks in an order by name, or as a strategy ranks them.
 
 One statement finds a track, however large the library: each branch walks an index from its start and stops at the first
 track that will do. The statement is long, and putting it together takes Django longer than running it takes the database:
@@ -33,6 +33,7 @@ from annotations.models import (
     Flag,
     LabellingRules,
     Lease,
+    NearTrack,
     RankedTrack,
     Reference,
     Skip,
@@ -87,7 +88,8 @@ def next_track(asking: Asking) -> Next | None:
         The track that was found is no longer free.
     """
     rules = asking.rules
-    sql, parameters = _statement(Kind(_drawn_stream(asking), rules.order, rules.labels_per_track), connection.vendor)
+    kind = Kind(_drawn_stream(asking), _drawn_order(asking), rules.labels_per_track)
+    sql, parameters = _statement(kind, connection.vendor)
     known = _given(asking)
     with connection.cursor() as cursor:
         cursor.execute(sql, [known[value.name] if isinstance(value, Given) else value for value in parameters])
@@ -105,6 +107,13 @@ def _drawn_stream(asking: Asking) -> Stream:
     }
     shares[Stream.NEW] = max(0, 100 - sum(shares.values()))
     return asking.dice.choices(list(shares), list(shares.values()))[0]
+
+
+def _drawn_order(asking: Asking) -> str:
+    """While a strategy ranks tracks a share of the new ones is still drawn at random: what it is worth is told by these."""
+    rules = asking.rules
+    is_by_chance = strategy_of(rules) and asking.dice.randrange(100) < rules.random_share
+    return RANDOM if is_by_chance else rules.order
 
 
 def _given(asking: Asking) -> dict[str, Any]:
@@ -193,9 +202,24 @@ def asked(kind: Kind) -> Tracks:
 
 
 def new(kind: Kind) -> Tracks:
-    order = ORDERS.get(kind.order, random_order)  # rules may name what is no longer here
+    if kind.order not in ORDERS:
+        yield from ranked(kind)
+    order = ORDERS.get(kind.order, random_order)
     for tracks in (*order(_new(), kind), *(random_order(_new(), kind) if order is not random_order else ())):
         yield tracks.annotate(code=_code("track" if tracks.model is RankedTrack else "pk", Stream.NEW))
+
+
+def ranked(kind: Kind) -> Tracks:
+    """What a strategy would rather know: new tracks, and of others one more opinion.
+
+    One that is very like a track that has got a label since comes after all others: that label tells much of it.
+    """
+    tracks = _free(_unheard(Track.objects.filter(n_annotators__lt=kind.labels_per_track))).filter(~_has_reference())
+    places = RankedTrack.objects.filter(order=kind.order).order_by("position")
+    near = NearTrack.objects.filter(order=kind.order, track=OuterRef("track"))
+    is_told_of = Exists(near.filter(near__n_annotators__gt=0))
+    for some in (places.filter(~is_told_of), places):
+        yield _about(some, tracks.in_training(), Stream.RANKED)
 
 
 def second(kind: Kind) -> Tracks:
@@ -283,11 +307,17 @@ def oldest(tracks: Any, kind: Kind) -> Tracks:
     yield tracks.order_by("pk")
 
 
-def ranked(tracks: Any, kind: Kind) -> Tracks:
+def by_list(tracks: Any, kind: Kind) -> Tracks:
     """As `RankedTrack` has it under the order's name; what it does not name comes after it."""
     places = RankedTrack.objects.filter(Exists(tracks.filter(pk=OuterRef("track"))), order=kind.order)
     yield places.order_by("position")
 
 
-# Name -> function of the new tracks and the question. An order that a model makes is rows of RankedTrack and one line here.
-ORDERS: dict[str, Callable[..., Tracks]] = {"random": random_order, "oldest": oldest, "by list": ranked}
+RANDOM = "random"
+# Name -> function of the new tracks and the question. Any other name is that of a strategy, whose places `ranked` follows.
+ORDERS: dict[str, Callable[..., Tracks]] = {RANDOM: random_order, "oldest": oldest, "by list": by_list}
+
+
+def strategy_of(rules: LabellingRules) -> str:
+    """The name of the strategy that ranks what is handed out; empty where none does."""
+    return "" if rules.order in ORDERS else rules.order

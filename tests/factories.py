@@ -20,6 +20,8 @@ from annotations.models import (
     Genre,
     LabellingRules,
     Lease,
+    NearTrack,
+    RankedTrack,
     Reference,
     Skip,
     Track,
@@ -147,6 +149,14 @@ class AssignmentFactory(DjangoModelFactory):
     track = factory.SubFactory(TrackFactory)
     annotator = factory.SubFactory(AnnotatorFactory)
     assigned_by = factory.SubFactory(LeadFactory)
+
+
+def rank(order: str, *tracks: Track, near: dict[Track, list[Track]] | None = None) -> None:
+    """A named order of tracks, the first to come first; and of some those that are very like them."""
+    for position, track in enumerate(tracks):
+        RankedTrack.objects.create(order=order, position=position, track=track)
+    for track, others in (near or {}).items():
+        NearTrack.objects.bulk_create(NearTrack(order=order, track=track, near=other) for other in others)
 
 
 class SkipFactory(DjangoModelFactory):

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from django.db import connection
 
@@ -21,3 +22,12 @@ def database_of_its_own(name: str) -> Iterator[None]:
             yield
         finally:
             connection.creation.destroy_test_db(old_name, verbosity=0)
+
+
+def address() -> str:
+    """Of the database in use, for ENERGYAPP_DATABASE_URL of another process."""
+    found = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{found['NAME']}"
+    host = quote(found["HOST"], safe="")
+    return f"postgres://{found['USER']}:{found['PASSWORD']}@{host}:{found['PORT']}/{found['NAME']}"

@@ -4,14 +4,14 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, cycle
 from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
-from annotations.models import Annotation, Decision, Flag, RankedTrack, Reference, Track, User
+from annotations.models import Annotation, Decision, Flag, NearTrack, RankedTrack, Reference, Track, User
 from annotations.roles import ANNOTATOR
 
 BATCH_SIZE = 2000
@@ -20,6 +20,9 @@ N_PEOPLE = 20
 N_LABELS = {0: 10, 1: 30, 2: 40, 9: 10, 10: 10}
 # One who has labelled most: of a thousand tracks with labels all but these.
 FEW_LEFT = 10
+STRATEGY = "made up"
+# A thousand places of 100,000 tracks. Of the first three in ten a neighbour has a label; the others are new, or lack opinions.
+N_NEAR = 5
 PEAKS = bytes(range(250)) * 4
 
 
@@ -134,6 +137,28 @@ def add_flags(library: Library, *, n: int) -> None:
             level=8 if verdict == "change" else None,
         )
         for index, flag in enumerate(flags)
+    )
+    gather_statistics()
+
+
+def rank(library: Library) -> None:
+    """As a strategy does, some time ago: since then some of the neighbours have got a label."""
+    n_places = max(10, len(library.tracks) // 100)
+    n_stale = 3 * n_places // 10
+    n_opinions = (n_places - n_stale) // 2
+    n_new = n_places - n_opinions
+    in_order = Track.objects.filter(reference=None).order_by("queue_order").values_list("pk", flat=True)
+    new, labelled = list(in_order.filter(n_annotators=0)), list(in_order.filter(n_annotators__in=(1, 2)))
+    pairs = zip(new[n_stale:n_new], labelled[:n_opinions], strict=False)
+    places = new[:n_stale] + [track for pair in pairs for track in pair]
+    RankedTrack.objects.bulk_create(
+        RankedTrack(order=STRATEGY, position=position, track_id=track) for position, track in enumerate(places)
+    )
+    unranked, said = cycle(new[n_new:]), cycle(labelled[n_opinions:])
+    NearTrack.objects.bulk_create(
+        NearTrack(order=STRATEGY, track_id=track, near_id=next(unranked if at or number >= n_stale else said))
+        for number, track in enumerate(places)
+        for at in range(N_NEAR)
     )
     gather_statistics()
 

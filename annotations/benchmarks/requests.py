@@ -19,6 +19,7 @@ from django.utils.crypto import get_random_string
 from annotations.benchmarks import library as libraries
 from annotations.benchmarks.library import Library
 from annotations.models import LabellingRules, Lease, User
+from annotations.models.guidance import MIN_RANDOM_SHARE
 
 N_FLAGS = 3000
 MAX_STATEMENTS, MAX_CPU_MS = 8, 10.0
@@ -56,6 +57,16 @@ SCENARIOS = [
     Scenario("overlap 1", {}),
     Scenario("overlap 3", {"labels_per_track": 3, "second_share": 20}),
     Scenario("by list", {"order": "by list"}),
+    Scenario(
+        "by a strategy: overlap 3",
+        {"order": libraries.STRATEGY, "random_share": MIN_RANDOM_SHARE, "labels_per_track": 3},
+        prepare=libraries.rank,
+    ),
+    Scenario(
+        "nearly all labelled: by a strategy",
+        {"order": libraries.STRATEGY, "random_share": MIN_RANDOM_SHARE, "labels_per_track": 3},
+        who=_busiest,
+    ),
     Scenario("oldest", {"order": "oldest"}),
     Scenario("second opinions", {"labels_per_track": 3, "second_share": 100}),
     Scenario("repeats", {"repeat_share": 100}),

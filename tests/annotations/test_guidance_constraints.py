@@ -15,6 +15,7 @@ from tests.factories import (
     RulesFactory,
     SkipFactory,
     TrackFactory,
+    rank,
 )
 
 pytestmark = pytest.mark.django_db
@@ -33,8 +34,17 @@ def comparison_with_itself():
 
 def ranked_twice():
     track = TrackFactory()
-    for position in range(2):
-        RankedTrack.objects.create(order="by list", position=position, track=track)
+    rank("by list", track, track)
+
+
+def near_twice():
+    track, other = TrackFactory.create_batch(2)
+    rank("a strategy", track, near={track: [other, other]})
+
+
+def near_itself():
+    track = TrackFactory()
+    rank("a strategy", track, near={track: [track]})
 
 
 def referred_to_twice():
@@ -56,11 +66,15 @@ def the_same_comparison_twice():
     [
         ("rules_labels_per_track_positive", lambda: RulesFactory(labels_per_track=0)),
         ("rules_shares_within_hundred", lambda: RulesFactory(second_share=60, gold_share=41, repeat_share=0)),
+        ("rules_random_share_within_hundred", lambda: RulesFactory(random_share=4)),
+        ("rules_random_share_within_hundred", lambda: RulesFactory(random_share=101)),
         ("rules_min_listened_not_negative", lambda: RulesFactory(min_listened_s=-1)),
         ("reference_level_in_scale", lambda: ReferenceFactory(level=11)),
         ("reference_use_known", lambda: ReferenceFactory(use="both")),
         ("annotations_reference", referred_to_twice),
         ("ranked_track_once_per_order|rankedtrack", ranked_twice),
+        ("near_track_once_per_order|neartrack", near_twice),
+        ("near_track_is_another", near_itself),
         ("comparison_of_two_tracks", comparison_with_itself),
         ("comparison_level_in_scale", lambda: comparison(other_level=0)),
         ("comparison_answer_known", lambda: comparison(answer="louder")),
@@ -101,8 +115,7 @@ def test_a_track_counts_its_annotators_and_not_their_changes_of_mind():
 def test_the_first_label_takes_a_track_out_of_every_order():
     labelled, other = TrackFactory.create_batch(2)
     for order in ("by list", "another"):
-        for track in (labelled, other):
-            RankedTrack.objects.create(order=order, position=0, track=track)
+        rank(order, labelled, other)
 
     AnnotationFactory(track=labelled)
 

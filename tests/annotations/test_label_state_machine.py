@@ -21,10 +21,22 @@ from hypothesis.stateful import (
 from annotations import labelling
 from annotations.guiding import guidance
 from annotations.labelling import AGAIN
-from annotations.models import LIMITED_STREAMS, Annotation, Assignment, LabellingRules, Lease, Skip, Stream, Track
-from tests.factories import AnnotatorFactory, LeadFactory, ReferenceFactory, TrackFactory
+from annotations.models import (
+    LIMITED_STREAMS,
+    Annotation,
+    Assignment,
+    LabellingRules,
+    Lease,
+    NearTrack,
+    RankedTrack,
+    Skip,
+    Stream,
+    Track,
+)
+from tests.factories import AnnotatorFactory, LeadFactory, ReferenceFactory, TrackFactory, rank
 
 N_TRACKS = 7
+STRATEGY = "rare_levels"
 people, tracks = st.integers(0, 1), st.integers(0, N_TRACKS - 1)
 levels, numbers = st.integers(1, 10), st.integers(0, 2**32)
 # The same steps each time, so that a change of ours and not chance makes it fail.
@@ -154,12 +166,20 @@ class Labelling(RuleBasedStateMachine):
     def leases_run_out(self, person):
         Lease.objects.filter(annotator=self.people[person]).update(expires_at=timezone.now() - timedelta(seconds=1))
 
-    @rule(overlap=st.integers(1, 2), shares=st.sampled_from([0, 25]))
-    def set_rules(self, overlap, shares):
+    @rule(ranked=st.permutations(range(N_TRACKS)), n=st.integers(0, N_TRACKS))
+    def a_strategy_ranks(self, ranked, n):
+        """Any tracks, also those that have labels or that nobody may be given; of the first all others are near."""
+        RankedTrack.objects.all().delete()
+        NearTrack.objects.all().delete()
+        tracks = [self.tracks[number] for number in ranked[:n]]
+        rank(STRATEGY, *tracks, near={tracks[0]: tracks[1:]} if tracks else {})
+
+    @rule(overlap=st.integers(1, 2), shares=st.sampled_from([0, 25]), order=st.sampled_from(["random", STRATEGY]))
+    def set_rules(self, overlap, shares, order="random"):
         self.overlap = overlap
         self.most_overlap = max(overlap, self.most_overlap)
         self.rules = LabellingRules.objects.create(
-            labels_per_track=overlap, repeat_after_days=0, **dict.fromkeys(LabellingRules.SHARES, shares)
+            labels_per_track=overlap, order=order, repeat_after_days=0, **dict.fromkeys(LabellingRules.SHARES, shares)
         )
 
     # ---- The model

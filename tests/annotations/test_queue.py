@@ -4,11 +4,23 @@ import random
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotations import labelling, queue
 from annotations.evaluation_slice import in_evaluation_slice
-from annotations.models import Decision, LabellingRules, RankedTrack, Reference, Skip, Stream, Track
+from annotations.models import (
+    Annotation,
+    Decision,
+    LabellingRules,
+    NearTrack,
+    RankedTrack,
+    Reference,
+    Skip,
+    Stream,
+    Track,
+)
 from tests.annotations.test_labelling import answer
 from tests.factories import (
     AnnotationFactory,
@@ -20,6 +32,7 @@ from tests.factories import (
     RulesFactory,
     SkipFactory,
     TrackFactory,
+    rank,
 )
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +119,7 @@ def test_an_example_is_never_handed_out(stream, annotator):
     if stream == "repeat":
         AnnotationFactory(annotator=annotator, track=example, created_at=LONG_AGO)
     if stream == "by list":
-        RankedTrack.objects.create(order=stream, position=0, track=example)
+        rank(stream, example)
     shares = {f"{stream}_share": 100} if f"{stream}_share" in LabellingRules.SHARES else {}
 
     rules = {"order": stream if stream == "by list" else "random", "labels_per_track": 5, **shares}
@@ -256,9 +269,8 @@ def test_the_oldest_come_first_by_that_order(annotator):
 
 def test_a_list_is_followed_and_then_chance(annotator):
     unlisted, late, early = TrackFactory.create_batch(3)
-    for position, track in enumerate([early, late]):
-        RankedTrack.objects.create(order="by list", position=position, track=track)
-    RankedTrack.objects.create(order="another", position=0, track=unlisted)
+    rank("by list", early, late)
+    rank("another", unlisted)
 
     found = []
     while leases := claim(annotator, order="by list"):
@@ -279,6 +291,142 @@ def test_chance_gives_people_different_tracks():
     TrackFactory.create_batch(40)
 
     assert len({track_for(AnnotatorFactory(), seed=seed) for seed in range(10)}) > 5
+
+
+# ---- Tracks that a strategy ranks
+
+STRATEGY = "rare_levels"
+
+
+def ranked_for(annotator, **rules):
+    """As `track_for`, where the dice always fall for the strategy."""
+    return track_for(annotator, **{"order": STRATEGY, "random_share": 0, **rules})
+
+
+def test_a_ranking_is_followed_and_then_chance(annotator):
+    unranked, late, early = TrackFactory.create_batch(3)
+    rank(STRATEGY, early, late)
+    rank("another", unranked)
+    found = []
+
+    while leases := claim(annotator, order=STRATEGY, random_share=0):
+        found.append((leases[0].track, answer(leases[0]).stream))
+
+    assert found == [(early, Stream.RANKED), (late, Stream.RANKED), (unranked, Stream.NEW)]
+
+
+def test_a_share_of_the_new_tracks_stays_random_while_a_strategy_ranks_the_others(annotator):
+    tracks = TrackFactory.create_batch(40)
+    rank(STRATEGY, *tracks)
+    dice = random.Random(11)
+    rules = rules_of(order=STRATEGY, random_share=20)
+
+    drawn = [queue.next_track(queue.Asking.of(annotator, rules, dice)) for _ in range(400)]
+
+    by_chance = [found.track for found in drawn if found.stream == Stream.NEW]
+    assert {found.track for found in drawn if found.stream == Stream.RANKED} == {tracks[0]}
+    assert len(by_chance) / 400 == pytest.approx(0.2, abs=0.04)
+    assert len(set(by_chance)) > 10
+
+
+def test_only_a_strategy_shares_with_chance(annotator):
+    first, *_ = TrackFactory.create_batch(9)
+
+    assert {track_for(annotator, order="oldest", random_share=100, seed=seed)[0] for seed in range(9)} == {first}
+
+
+def test_a_stream_that_has_nothing_gives_way_to_what_a_strategy_ranks(annotator):
+    TrackFactory.create_batch(9)
+    rank(STRATEGY, track := TrackFactory())
+
+    assert ranked_for(annotator, repeat_share=100) == (track, Stream.RANKED)
+
+
+@pytest.mark.parametrize("through", ["a label", "an import"])
+def test_a_track_very_like_one_that_has_got_a_label_since_comes_last_and_the_ranking_is_not_written_to(
+    annotator, through
+):
+    first, second, unranked = TrackFactory.create_batch(3)
+    rank(STRATEGY, first, second, near={first: [unranked, second]})
+    before = list(RankedTrack.objects.values_list("pk", "position"))
+    assert ranked_for(annotator)[0] == first
+
+    if through == "a label":
+        AnnotationFactory(track=unranked)
+    else:
+        Annotation.objects.bulk_create(
+            [AnnotationFactory.build(track=unranked, annotator=AnnotatorFactory(), source=Annotation.Source.IMPORT)]
+        )
+
+    assert ranked_for(annotator)[0] == second
+    assert list(RankedTrack.objects.values_list("pk", "position")) == before
+    assert NearTrack.objects.count() == 2
+    AnnotationFactory(track=second)
+    assert ranked_for(annotator) == (first, Stream.RANKED)
+
+
+def test_what_is_near_by_another_ranking_changes_nothing(annotator):
+    first, second = TrackFactory.create_batch(2)
+    rank(STRATEGY, first, second)
+    rank("another", first, near={first: [AnnotationFactory().track]})
+
+    assert ranked_for(annotator)[0] == first
+
+
+def test_another_opinion_is_ranked_among_new_tracks_and_never_asked_of_the_same_person(annotator):
+    doubtful, new = AnnotationFactory(annotator=annotator).track, TrackFactory()
+    skipped = SkipFactory(annotator=annotator, track=AnnotationFactory().track).track
+    rank(STRATEGY, doubtful, skipped, new)
+
+    assert ranked_for(annotator, labels_per_track=3) == (new, Stream.RANKED)
+    assert ranked_for(AnnotatorFactory(), labels_per_track=3) == (doubtful, Stream.RANKED)
+
+
+def test_another_opinion_takes_its_place_out_of_the_ranking(annotator):
+    doubtful = AnnotationFactory().track
+    rank(STRATEGY, doubtful)
+
+    [lease] = claim(annotator, order=STRATEGY, random_share=0, labels_per_track=3)
+
+    assert answer(lease, rules=rules_of(labels_per_track=3)).stream == Stream.RANKED
+    assert not RankedTrack.objects.exists()
+
+
+def test_a_strategy_never_asks_for_more_labels_than_a_track_is_to_have(annotator):
+    complete = AnnotationFactory(track=AnnotationFactory().track).track
+    rank(STRATEGY, complete)
+
+    assert ranked_for(annotator, labels_per_track=2) is None
+    assert ranked_for(annotator, labels_per_track=3)[0] == complete
+
+
+def test_what_must_not_be_handed_out_is_not_whatever_a_strategy_says(annotator):
+    excluded = DecisionFactory(verdict=Decision.Verdict.EXCLUDE).flag.annotation.track
+    waiting = TrackFactory(audio_state=Track.AudioState.WAITING)
+    references = [ReferenceFactory(use=use).track for use in Reference.Use]
+    rank(STRATEGY, excluded, waiting, LeaseFactory().track, *references)
+
+    assert ranked_for(annotator, labels_per_track=3) is None
+
+
+def test_an_answer_that_comes_late_to_a_ranked_track_says_so(annotator):
+    ranked, other = TrackFactory.create_batch(2)
+    rank(STRATEGY, ranked)
+    rules = rules_of(order=STRATEGY)
+
+    assert answer(LeaseFactory.build(track=ranked, annotator=annotator), rules=rules).stream == Stream.RANKED
+    assert answer(LeaseFactory.build(track=other, annotator=annotator), rules=rules).stream == Stream.NEW
+
+
+def test_a_claim_by_a_strategy_takes_as_many_queries_as_by_chance(annotator, django_assert_num_queries):
+    tracks = TrackFactory.create_batch(6)
+    rank(STRATEGY, *tracks, near={track: [AnnotationFactory().track] for track in tracks[:3]})
+    people = AnnotatorFactory.create_batch(2)
+    with CaptureQueriesContext(connection) as by_chance:
+        claim(people[0])
+
+    with django_assert_num_queries(len(by_chance)):
+        claim(people[1], order=STRATEGY, random_share=0)
 
 
 # ---- Shares

@@ -15,7 +15,7 @@ from django.utils import timezone
 from annotations import labelling
 from annotations.intake.csv_import import import_tracks
 from annotations.intake.csv_rows import RefusedRows
-from annotations.models import Annotation, Decision, Flag, LabellingRules, Lease, RankedTrack, Track, User
+from annotations.models import Annotation, Decision, Flag, LabellingRules, Lease, Track, User
 from annotations.review import decisions
 from annotations.review.flags import Accusation, raise_flags
 from energyapp.jobs.models import Job
@@ -33,6 +33,7 @@ from tests.factories import (
     LeaseFactory,
     RulesFactory,
     TrackFactory,
+    rank,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,12 +121,11 @@ def test_sixteen_who_label_until_nothing_is_left_label_every_track_as_often_as_i
     assert not Lease.objects.exists()
 
 
-def test_sixteen_who_follow_one_list_get_sixteen_tracks_of_its_beginning():
+@pytest.mark.parametrize("order", ["by list", "rare_levels"])
+def test_sixteen_who_follow_one_order_get_sixteen_tracks_of_its_beginning(order):
     tracks = TrackFactory.create_batch(40)
-    RankedTrack.objects.bulk_create(
-        RankedTrack(order="by list", position=position, track=track) for position, track in enumerate(tracks)
-    )
-    rules = RulesFactory(order="by list", **dict.fromkeys(LabellingRules.SHARES, 0))
+    rank(order, *tracks)
+    rules = RulesFactory.build(order=order, random_share=0, **dict.fromkeys(LabellingRules.SHARES, 0))
 
     leases = at_once(
         partial(labelling.claim, annotator=person, rules=rules) for person in AnnotatorFactory.create_batch(16)
