@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
 
+from annotations.benchmarks.database import address
 from modeling.exports.models import Export
 
 
@@ -33,13 +33,13 @@ class Cost:
 
 def lines(n_labels: int, *, formats: Sequence[str] = Export.Format.values) -> Iterator[str]:
     """Take out, take in elsewhere, take out again."""
-    nothing = _manage(_address(), "check")
+    nothing = _manage(address(), "check")
     yield f"{connection.vendor}, {n_labels:,} labels"
     yield f"{'a process that does nothing':34}{nothing}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for format in formats:
-            cost = _manage(_address(), "export_table", "history", str(folder / f"history.{format}"))
+            cost = _manage(address(), "export_table", "history", str(folder / f"history.{format}"))
             yield f"{f'history as {format}':34}{cost}"
         elsewhere = f"sqlite:///{folder / 'elsewhere.sqlite3'}"
         _manage(elsewhere, "migrate", "-v0")
@@ -48,14 +48,6 @@ def lines(n_labels: int, *, formats: Sequence[str] = Export.Format.values) -> It
         if (folder / "again.csv").read_bytes() != (folder / "history.csv").read_bytes():
             raise NotTheSame("The history that another installation has taken in is another there.")
         yield "taken out there again: the same, byte by byte"
-
-
-def _address() -> str:
-    found = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{found['NAME']}"
-    host = quote(found["HOST"], safe="")
-    return f"postgres://{found['USER']}:{found['PASSWORD']}@{host}:{found['PORT']}/{found['NAME']}"
 
 
 def _manage(database: str, *arguments: str) -> Cost:

@@ -49,8 +49,9 @@ class Cost:
         return self.one_by_one_s * self.n_tracks / self.seconds
 
 
-def make_library(n_tracks: int, *, feature_sets: list[str], seed: int = 7) -> None:
+def make_library(n_tracks: int, *, feature_sets: list[str], n_labelled: int | None = None, seed: int = 7) -> None:
     """Tracks whose features know their level, the first of them labelled by three people."""
+    n_labelled = N_LABELLED if n_labelled is None else n_labelled
     rng = np.random.default_rng(seed)
     people = [User.objects.create(username=f"annotator-{n}", password="!") for n in range(3)]
     for start in range(0, n_tracks, BATCH_SIZE):
@@ -64,7 +65,7 @@ def make_library(n_tracks: int, *, feature_sets: list[str], seed: int = 7) -> No
         Annotation.objects.bulk_create(
             Annotation(track=track, annotator=people[n % 3], level=1 + n % 10, submission_id=_uuid(rng))
             for n, track in zip(numbers, tracks, strict=True)
-            if n < N_LABELLED
+            if n < n_labelled
         )
 
 
