@@ -30,7 +30,7 @@ KINDS = {
     "score": Kind("Scoring", "scoring.add_scoring", page="scoring", subject="scoring"),
     "curve": Kind("Energy curve", "modeling.view_prediction", page="energy", subject="key"),
     "predict": Kind("Predicting all tracks", "modeling.add_promotion", page="run", subject="key"),
-    "rank": Kind("Ranking open tracks", "annotations.add_labellingrules"),
+    "rank": Kind("Ranking open tracks", "annotations.add_labellingrules", page="next_tracks"),
     "export": Kind("Export", "exports.add_export", page="exports"),
     "fetch": Kind("Fetching previews", "intake.add_upload", page="imports", again="Go on", is_wave=True),
     "features": Kind("Computing features", "intake.add_upload", page="imports", again="Go on", is_wave=True),

@@ -48,6 +48,7 @@ def test_a_job_leads_to_what_it_is_about(kind, factory, page):
 
 def test_a_job_without_a_row_of_its_own_leads_to_a_page_for_all(as_lead):
     assert JobFactory(kind="features").url == reverse("imports")
+    assert JobFactory(kind="rank").url == reverse("next_tracks")
     assert as_lead.get(JobFactory(kind="fetch").url).status_code == 200
 
 
