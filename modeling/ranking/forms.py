@@ -12,6 +12,7 @@ from annotations.models import Genre, LabellingRules
 from annotations.models.guidance import MIN_RANDOM_SHARE
 from energyapp.charts import Column, Table
 from modeling.core.acquisition import STRATEGIES
+from modeling.core.lab.savings import Saving
 from modeling.ranking.proof import Proof, StrategyProof
 
 STRATEGY_WORDS = {
@@ -52,7 +53,7 @@ class SwitchForm(forms.Form):
         order = self.cleaned_data["order"]
         if order in ASKS_FOR_OPINIONS and self.labels_per_track == 1:
             raise forms.ValidationError(
-                f"{in_words(order)} needs tracks that several people label, and the rules say one person a track: set "
+                f"{order} needs tracks that several people label, and the rules say one person a track: set "
                 "“How many people label each track” to 2 or more first."
             )
         return order
@@ -71,14 +72,6 @@ class DrawForm(forms.Form):
         return cleaned
 
 
-def in_words(strategy: str) -> str:
-    """
-    >>> in_words("greedy_inputs_outputs")
-    'Greedy inputs outputs'
-    """
-    return strategy.replace("_", " ").capitalize()
-
-
 # ---- What can be chosen
 
 Verdict = Literal["", "saves", "no saving", "costs", "not replayed"]
@@ -91,10 +84,6 @@ class Choice:
     name: str
     verdict: Verdict = ""
     is_recommended: bool = False
-
-    @property
-    def title(self) -> str:
-        return in_words(self.name)
 
     @property
     def words(self) -> str:
@@ -120,16 +109,25 @@ def _verdict(name: str, proofs: dict[str, StrategyProof]) -> Verdict:
 
 
 def table(proof: Proof) -> Table:
-    """How many labels each strategy needs where random needs so many, and the mean height of its curve less that of random's."""
-    sizes = list(dict.fromkeys(saving.n_random for each in proof.strategies for saving in each.savings))
-    columns = [Column("Strategy"), *(Column(f"As random’s {n:,}") for n in sizes)]
-    columns += [Column("Error less random’s", "signed", 3), Column("±", "number", 3)]
+    """How many labels each strategy needs to be as good as random, and the mean height of its curve less that of random's."""
+    columns = [Column("Strategy"), Column(f"For random’s {compared_at(proof):,}")]
+    columns += [Column("Above random", "signed", 3), Column("±", "number", 3)]
     rows = []
     for each in proof.strategies:
-        needed = {saving.n_random: saving.needed for saving in each.savings}
-        cells = [_needed(needed.get(n), n) for n in sizes]
-        rows.append([in_words(each.strategy), *cells, each.area_less.value, each.area_less.se])
+        saving = _compared(each)
+        needed = _needed(saving.needed, saving.n_random) if saving else None
+        rows.append([each.strategy, needed, each.area_less.value, each.area_less.se])
     return Table(columns, rows)
+
+
+def compared_at(proof: Proof) -> int:
+    """Labels of random that others are held to."""
+    return next((saving.n_random for each in proof.strategies if (saving := _compared(each))), 0)
+
+
+def _compared(each: StrategyProof) -> Saving | None:
+    """Half-way along the curve: of the end less is known, as nothing beyond was tried."""
+    return each.savings[len(each.savings) // 2] if each.savings else None
 
 
 def _needed(needed: int | None, n_random: int) -> str:

@@ -22,7 +22,7 @@ from modeling.dashboard.chart import as_download
 from modeling.lab_report import shown_chart
 from modeling.models import Experiment, TrainingRun
 from modeling.ranking import coverage
-from modeling.ranking.forms import DrawForm, SwitchForm, choices, in_words, table
+from modeling.ranking.forms import DrawForm, SwitchForm, choices, compared_at, table
 from modeling.ranking.models import Ranking
 from modeling.ranking.proof import EXPERIMENT, Proof, newest_proof
 from modeling.ranking.services import NO_STRATEGY, request_ranking
@@ -64,7 +64,7 @@ def lead_queue(request: Request) -> HttpResponse:
 def _said(order: str) -> str:
     if order == NO_STRATEGY:
         return "From the next track on new ones come at random."
-    return f"New tracks come as {in_words(order)} ranks them, as soon as its ranking is made; until then at random."
+    return f"New tracks come as {order} ranks them, as soon as its ranking is made; until then at random."
 
 
 @require_POST
@@ -137,7 +137,6 @@ def _page(request: Request, *, form: SwitchForm | None = None, problem: str = ""
         "problem": problem,
         "rules": rules,
         "choices": choices(proof),
-        "in_force": in_words(rules.order),
         "is_led": rules.order in STRATEGIES and rules.order != NO_STRATEGY,
         "proof": proof,
         "is_served": workers.serve("train"),
@@ -155,8 +154,10 @@ def _page(request: Request, *, form: SwitchForm | None = None, problem: str = ""
 
 def _proof_context(proof: Proof | None) -> dict[str, Any]:
     asked = Experiment.objects.filter(name=EXPERIMENT, options__thin_rare=False).select_related("job").defer("report")
-    shown = {"asked": asked.order_by("-pk").first()}
-    return shown | ({"chart": shown_chart(proof.chart), "proof_table": table(proof)} if proof else {})
+    shown: dict[str, Any] = {"asked": asked.order_by("-pk").first()}
+    if proof:
+        shown |= {"chart": shown_chart(proof.chart), "proof_table": table(proof), "compared_at": compared_at(proof)}
+    return shown
 
 
 def _ranking_context(rules: LabellingRules) -> dict[str, Any]:
