@@ -36,6 +36,7 @@ def main() -> None:
         if person := studio.first_link("/annotators/", "main tbody a[href^='/annotators/']", session=lead):
             studio.take({"annotator": person}, session=lead)
         studio.take({"references": "/queue/references/", "assignments": "/queue/assignments/"}, session=lead)
+        studio.take({"next-tracks": "/queue/next/"}, session=lead)
         if track := studio.first_link("/tracks/", "tbody td.name a", session=lead):
             studio.take({"track": track}, session=lead)
         if flag := studio.first_link("/review/", "[data-queue] tbody a", session=lead):
