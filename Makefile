@@ -8,7 +8,7 @@ PY := .venv/bin/python
 LOCK := deploy/with-uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 
-.PHONY: run test install lint types lock bench bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review bench-dashboard bench-exports bench-http bench-predictions
+.PHONY: run test install lint types lock bench bench-features bench-recipes bench-mislabels bench-consensus bench-acquisition bench-labelling bench-label-page bench-review bench-dashboard bench-exports bench-http bench-predictions
 
 # `exec`, so that signals reach the process manager and not a shell in front of it.
 run: .venv/.installed-worker
@@ -27,7 +27,7 @@ types: .venv/.installed-dev
 
 # What things cost on this machine (docs/benchmarks.md). Features, beside the decoder alone and a naive pipeline: on the installed
 # library or on MUSIC=folder. Recipes: at the thesis's size on made-up tracks, and what they are worth on TRACKS=tracks.csv.
-bench: bench-features bench-recipes bench-mislabels bench-consensus bench-labelling bench-label-page bench-review bench-dashboard bench-exports bench-http bench-predictions
+bench: bench-features bench-recipes bench-mislabels bench-consensus bench-acquisition bench-labelling bench-label-page bench-review bench-dashboard bench-exports bench-http bench-predictions
 
 bench-features: .venv/.installed-worker
 	@$(PY) manage.py bench_features $(or $(MUSIC),var/media/audio)
@@ -45,6 +45,11 @@ bench-consensus: .venv/.installed-worker
 	@$(PY) -m modeling.core.benchmarks.consensus time
 	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.consensus simulated $(TRACKS))
 	@$(if $(RATINGS),$(PY) -m modeling.core.benchmarks.consensus ratings $(RATINGS))
+
+# How many labels each strategy of choosing what to label next would have needed, beside random.
+bench-acquisition: .venv/.installed-worker
+	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.acquisition $(TRACKS),echo "What to label next is measured on TRACKS=tracks.csv.")
+	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.acquisition $(TRACKS) --thin)
 
 # Handing out a track and storing a label, with 100,000 tracks and 300,000 labels, on SQLite and (where it is installed) on Postgres.
 bench-labelling: .venv/.installed-worker

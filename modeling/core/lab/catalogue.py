@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from modeling.core.acquisition import STRATEGIES
 from modeling.core.lab.experiment import Experiment, option
 
 # By name; tests hold them to what the recipes and resamplers are.
@@ -182,6 +183,26 @@ class LearningCurve(Experiment):
 
 
 @dataclass(kw_only=True)
+class ActiveLearning(Experiment):
+    name = "active_learning"
+    title = "Active learning"
+    question = "What would have saved labels: had a strategy chosen which tracks to label, how few would have done?"
+    idle = ("n_folds",)
+
+    n_repeats: int = option(
+        20, "How often, with other artists held out. More make the curves steadier.", low=4, high=100
+    )
+    recipe: str = recipe_option("ridge_thresholds")
+    batch: int = option(20, "Labels between two trainings: a strategy chooses that many at once.", low=1, high=1000)
+    strategies: tuple[str, ...] = option(
+        tuple(name for name in STRATEGIES if name != "random"),
+        "What is compared with random.",
+        choices=tuple(STRATEGIES),
+    )
+    thin_rare: bool = option(False, "Leave a quarter of the outer levels to choose from, as if these were rarer.")
+
+
+@dataclass(kw_only=True)
 class LabelNoiseCeiling(Experiment):
     name = "label_noise_ceiling"
     title = "How good can it get?"
@@ -217,6 +238,7 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
         CoarserScale,
         GenreModels,
         LearningCurve,
+        ActiveLearning,
         LabelNoiseCeiling,
         WindowsMaximum,
     )

@@ -14,8 +14,8 @@ from modeling.core.lab.report import Cell, Column, Table
 from modeling.core.metrics import Floats
 
 RANDOM = "random"
-# A strategy is recommended where it beats chance by more than this, on repeats that it was not chosen by. Of a gain of two
-# standard errors, chance makes one in forty.
+# A strategy is recommended where it beats chance by more than this, on repeats that it was not chosen by. Of ten such repeats,
+# chance alone makes a gain so large about once in 25 times (Student's t).
 CLEAR_STANDARD_ERRORS = 2.0
 RULE = (
     "the strategy with the lowest area under the curve in every second repeat is judged by the others, and recommended only if"

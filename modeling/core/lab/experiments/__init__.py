@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from modeling.core.lab.comparison import OnProgress
 from modeling.core.lab.data import LabData
 from modeling.core.lab.experiments import (
+    active_learning,
     annotator_clusters,
     annotators,
     class_dependence,
@@ -33,6 +34,7 @@ class Answer(Protocol):
 
 
 ANSWERS: dict[str, Answer] = {
+    "active_learning": active_learning.answer,
     "annotator_clusters": annotator_clusters.answer,
     "annotators": annotators.answer,
     "class_dependence": class_dependence.answer,
