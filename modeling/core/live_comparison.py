@@ -57,7 +57,8 @@ class Against:
     high: float
 
     @classmethod
-    def of(cls, n: tuple[int, int], ranked: float, random: float, *, change: float, se: float) -> Against:
+    def of(cls, n: tuple[int, int], ranked: float, random: float, *, se: float) -> Against:
+        change = ranked - random
         return cls(*n, ranked, random, change, change - Z * se, change + Z * se)
 
 
@@ -94,14 +95,18 @@ def worth(
     n_each = min(MAX_EACH, *map(len, sides))
     _refuse_too_few(int(in_slice.sum()), *map(len, sides))
     models = _Models(dataset, truth, rng.permutation(base)[:MAX_BEFORE], np.flatnonzero(in_slice), rng)
-    error, variance = [], 0.0
+    whole, half, variance = [], [], 0.0
     for done, rows in enumerate(sides):
         on_progress(done / 2, "The strategy against random draws")
-        error.append(models.errors(rows, n_each).mean(axis=0))
-        variance += models.variance(rows, n_each // 2)
-    found = carefully_paired(error[1], error[0], strata=models.truth, clusters=models.artists)
-    se = float(np.hypot(found.se, np.sqrt(variance)))
-    return Against.of((n_each, n_each), found.after, found.before, change=found.change, se=se)
+        whole.append(models.errors(rows, n_each).mean(axis=0))
+        of_halves = models.errors(rows, n_each // 2)
+        half.append(of_halves.mean(axis=0))
+        variance += models.variance(of_halves, (n_each // 2) / len(rows))
+    macro_mae = [mean_over_strata(error, models.truth).value for error in whole]
+    # By many models of halves and not by one of all: what is a single model's own is in the variance already.
+    of_tracks = carefully_paired(half[1], half[0], strata=models.truth, clusters=models.artists).se
+    se = float(np.hypot(of_tracks, np.sqrt(variance)))
+    return Against.of((n_each, n_each), *macro_mae, se=se)
 
 
 def _refuse_too_few(n_judged: int, n_ranked: int, n_random: int) -> None:
@@ -137,14 +142,14 @@ class _Models:
         n_subsets = N_SUBSETS if size < len(rows) else 1
         return np.stack([self._error(self.rng.permutation(rows)[:size]) for _ in range(n_subsets)])
 
-    def variance(self, rows: NDArray[np.int64], size: int) -> float:
-        """Of macro-MAE, by which of such tracks these happen to be.
+    def variance(self, errors: Floats, share: float) -> float:
+        """Of macro-MAE, by which tracks this side happened to get; from models of subsets that hold this share of them.
 
-        From subsets drawn without returning them, which spread less the more of all they hold: the jackknife that leaves
-        out many (Shao and Wu, "A General Theory for Jackknife Variance Estimation", Annals of Statistics 1989).
+        Subsets without repetition spread less the more of all they hold: the jackknife that leaves out many (Shao and Wu, "A
+        General Theory for Jackknife Variance Estimation", Annals of Statistics 1989).
         """
-        macro_mae = [mean_over_strata(error, self.truth).value for error in self.errors(rows, size)]
-        return float(np.var(macro_mae, ddof=1)) * size / (len(rows) - size)
+        macro_mae = [mean_over_strata(error, self.truth).value for error in errors]
+        return float(np.var(macro_mae, ddof=1)) * share / (1 - share)
 
     def _error(self, more: NDArray[np.int64]) -> Floats:
         known = self.dataset.rows(np.sort(np.concatenate([self.base, more])))
@@ -183,13 +188,8 @@ def error_when_asked(error: ArrayLike, level: ArrayLike, artist: ArrayLike, *, r
             f" strategy's there are {len(ours)}, of those drawn {len(theirs)}."
         )
     of_ours, of_theirs = (_careful_mean(errors[rows], levels[rows], artists[rows]) for rows in (ours, theirs))
-    return Against.of(
-        (len(ours), len(theirs)),
-        of_ours.value,
-        of_theirs.value,
-        change=of_ours.value - of_theirs.value,
-        se=float(np.hypot(of_ours.se, of_theirs.se)),
-    )
+    se = float(np.hypot(of_ours.se, of_theirs.se))
+    return Against.of((len(ours), len(theirs)), of_ours.value, of_theirs.value, se=se)
 
 
 def _careful_mean(error: Floats, level: Levels, artist: NDArray[Any]) -> Estimate:
