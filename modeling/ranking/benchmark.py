@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import resource
+import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context
@@ -33,6 +35,8 @@ MIN_LABELLED = 30
 # Of 100,000 open tracks.
 WANTED_S, WANTED_MB = 30, 1_000
 BATCH_ROWS = 5_000
+# How what a job says of its own steps begins.
+RANKING = ("Reading", "Ranking", "Looking", "Putting")
 _MB = 1024
 
 
@@ -42,18 +46,22 @@ class Cost:
     ----------
     steps
         What the job said it was doing, and for how many seconds of the wall clock.
+    cpu_s
+        Of the process, start of Python and Django included: on a machine that does other things too it is what counts.
     peak_mb
         The most memory of the process, and what it had before it took the job.
     """
 
     message: str
     steps: list[tuple[str, float]]
+    cpu_s: float
     peak_mb: float
     before_mb: float
 
     @property
-    def seconds(self) -> float:
-        return sum(seconds for _, seconds in self.steps)
+    def ranking_s(self) -> float:
+        """Without what is found beside it, which looks at labelled tracks alone."""
+        return sum(seconds for text, seconds in self.steps if text.startswith(RANKING))
 
 
 def make(n_open: int, n_labelled: int) -> None:
@@ -91,8 +99,11 @@ def measure(strategy: str) -> Cost:
     """Rank by this strategy, in a process that is started for it."""
     database = {"ENERGYAPP_DATABASE_URL": address()}
     connections.close_all()
-    with patch.dict(os.environ, database), get_context("spawn").Pool(1, initializer=django.setup) as process:
-        return process.apply(_rank, (strategy,))
+    with (
+        patch.dict(os.environ, database),
+        ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=django.setup) as process,
+    ):
+        return process.submit(_rank, strategy).result()
 
 
 def _rank(strategy: str) -> Cost:
@@ -106,14 +117,13 @@ def _rank(strategy: str) -> Cost:
     job.refresh_from_db()
     _, *lines = job.lines.all()  # the first says that it has begun
     steps = [(line.text, (after.at - line.at).total_seconds()) for line, after in pairwise(lines)]
-    return Cost(job.message, steps, _peak_mb(), before_mb)
+    return Cost(job.message, steps, time.process_time(), _peak_mb(), before_mb)
 
 
 def lines(strategy: str, cost: Cost) -> Iterator[str]:
-    missed = (
-        "" if cost.seconds <= WANTED_S and cost.peak_mb <= WANTED_MB else f" (wanted: {WANTED_S} s, {WANTED_MB} MB)"
-    )
-    yield f"{strategy}: {cost.seconds:.1f} s, peak memory {cost.peak_mb:,.0f} MB, {cost.before_mb:,.0f} MB of it before{missed}"
+    missed = cost.ranking_s > WANTED_S or cost.peak_mb > WANTED_MB
+    yield f"{strategy}: {cost.ranking_s:.1f} s" + (f" (wanted: {WANTED_S} s, {WANTED_MB:,} MB)" if missed else "")
+    yield f"  {cost.cpu_s:.1f} s of CPU with all it found, at most {cost.peak_mb:,.0f} MB, {cost.before_mb:,.0f} MB of it before"
     yield from (f"  {seconds:5.1f} s  {text}" for text, seconds in cost.steps)
     yield f"  {cost.message}"
 

@@ -11,6 +11,7 @@ from energyapp.jobs.claims import Claim, NotClaimed
 from modeling.core.acquisition import STRATEGIES
 from modeling.models import TrainingRun
 from modeling.ranking.candidates import Candidates, askable_tracks, open_tracks, read_candidates
+from modeling.ranking.findings import findings
 from modeling.ranking.models import Ranking
 from modeling.ranking.nearness import near_rows
 from modeling.ranking.services import NO_STRATEGY, request_ranking
@@ -35,15 +36,16 @@ def _rank(ranking: Ranking, claim: Claim) -> None:
     run = TrainingRun.objects.live()
     candidates = read_candidates(run)
     n_open = int(candidates.pool.is_open.sum())
-    claim.report(0.4, f"Ranking {n_open:,} open tracks by {ranking.strategy}")
+    claim.report(0.3, f"Ranking {n_open:,} open tracks by {ranking.strategy}")
     chosen = _chosen(candidates, ranking)
-    claim.report(0.7, "Looking for tracks that are alike")
+    claim.report(0.55, "Looking for tracks that are alike")
     near = _near(candidates, chosen)
+    found = findings(candidates.data, on_progress=lambda share, said: claim.report(0.6 + 0.3 * share, said))
     with transaction.atomic():
         # First: where this attempt was given up for dead meanwhile, nothing is written.
         claim.report(0.9, "Putting them in order")
         n_ranked = _store(ranking.strategy, candidates, chosen, near)
-        Ranking.objects.filter(pk=ranking.pk).update(run=run, n_open=n_open, n_ranked=n_ranked, found={})
+        Ranking.objects.filter(pk=ranking.pk).update(run=run, n_open=n_open, n_ranked=n_ranked, found=found)
         claim.succeed(_sentence(ranking, n_open, n_ranked, candidates.n_without))
         if TrainingRun.objects.live() != run:  # put to use meanwhile: what it asked for was this very job
             request_ranking(requested_by=ranking.requested_by, strategy=ranking.strategy)

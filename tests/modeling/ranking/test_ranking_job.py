@@ -1,12 +1,13 @@
 """A ranking of what to label next: from rows of the database to places in an order, whatever the strategy."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import numpy as np
 import pytest
 from django.conf import settings
-from django.db import transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from annotations.evaluation_slice import in_evaluation_slice
@@ -25,6 +26,7 @@ from modeling.ranking.services import request_ranking
 from modeling.retraining.predictions import ModelGone
 from tests.factories import (
     AnnotationFactory,
+    AnnotatorFactory,
     AssignmentFactory,
     DecisionFactory,
     FlagFactory,
@@ -88,6 +90,8 @@ def test_every_open_track_may_be_ranked_and_the_ranking_says_how_many(library):
         Job.Status.SUCCEEDED,
         "7 tracks ranked by everything, of 7 open ones.",
     )
+    assert "It takes 100 labelled tracks" in ranking.found["more"]["sentence"]
+    assert ranking.found["live"] is None
 
 
 @pytest.mark.parametrize("strategy", [*STRATEGIES, "everything"])
@@ -181,8 +185,10 @@ def test_before_there_is_a_model_there_are_no_scores_and_labels_are_known(librar
 def test_without_any_label_new_tracks_are_ranked_too(db):
     new_tracks(30)
 
-    assert rank().n_ranked == 30
-    assert Ranking.objects.get().run is None
+    ranking = rank()
+
+    assert (ranking.n_ranked, ranking.run) == (30, None)
+    assert "Too few labels" in ranking.found["more"]["sentence"]
 
 
 def test_a_labelled_track_has_the_score_of_a_model_that_had_not_seen_its_label(library):
@@ -302,6 +308,32 @@ def test_a_track_that_is_labelled_while_the_job_runs_is_not_ranked(library, monk
 
     assert ranked() == [second.uri]
     assert (ranking.n_open, ranking.n_ranked) == (2, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_label_that_is_given_while_places_are_stored_takes_its_track_out_again(monkeypatch):
+    (first, second), annotator = new_tracks(2), AnnotatorFactory()
+    store = RankedTrack.objects.bulk_create
+
+    def label():
+        try:
+            AnnotationFactory(track=first, annotator=annotator)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        labels = []
+
+        def and_somebody_labels(*args, **kwargs):
+            store(*args, **kwargs)
+            labels.append(pool.submit(label))
+            wait(labels, timeout=0.5)  # for the end of this transaction, if all goes well
+
+        monkeypatch.setattr(RankedTrack.objects, "bulk_create", and_somebody_labels)
+        rank()
+        labels[0].result()
+
+    assert ranked() == [second.uri]
 
 
 def test_a_new_ranking_takes_the_place_of_the_old_one_of_its_name_alone(library):
