@@ -8,7 +8,7 @@ from annotations.forms import LevelField, TrackField
 from annotations.guiding.guidance import LIST_ORDER, MAX_ASSIGNED, WAYS
 from annotations.guiding.track_lists import uris_in
 from annotations.models import LabellingRules, Reference, User
-from annotations.queue import ORDERS
+from annotations.queue import ORDERS, strategy_of
 
 MB = 2**20
 MAX_LIST_BYTES = 20 * MB
@@ -20,14 +20,19 @@ ORDER_WORDS = {
     "oldest": "what came in first comes first",
     LIST_ORDER: "as the list below says; what it does not name comes after it, at random",
 }
+STRATEGY_WORDS = "by a strategy, chosen on the page “What next”; what it does not rank comes after it, at random"
+
+
+def orders(now: LabellingRules) -> list[tuple[str, str]]:
+    """Name and words of each that can be chosen: that of a strategy only while it is in force, as it is chosen elsewhere."""
+    strategy = strategy_of(now)
+    return [(name, ORDER_WORDS[name]) for name in ORDERS] + ([(strategy, STRATEGY_WORDS)] if strategy else [])
 
 
 class RulesForm(forms.ModelForm):
     """All that admins set. Never saved itself: rules are added by a service, as they are history."""
 
-    order = forms.ChoiceField(
-        choices=lambda: [(name, ORDER_WORDS.get(name, "")) for name in ORDERS], label="Order of new tracks"
-    )
+    order = forms.ChoiceField(choices=lambda: orders(LabellingRules.objects.current()), label="Order of new tracks")
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     class Meta:
@@ -79,6 +84,11 @@ class RulesForm(forms.ModelForm):
                 "second_share", f"The shares come to {sum(shares)} per cent ({added}); 100 at most. Lower one of them."
             )
         return cleaned
+
+    @classmethod
+    def words_of(cls, name: str) -> str:
+        """What the history calls a rule: also the one that is set on another page."""
+        return "At random beside a strategy, %" if name == "random_share" else cls.base_fields[name].label or name
 
     def remainder(self) -> int | None:
         """Per cent that are left for new tracks; None where what was typed does not say."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.forms.models import model_to_dict
 
 from annotations.guiding.track_lists import HEARABLE
 from annotations.models import Assignment, LabellingRules, RankedTrack, Reference, Track, User
@@ -28,7 +29,7 @@ class NotDone(Exception):
 
 @transaction.atomic
 def set_rules(*, changed_by: User, seen: int | None, **values: Any) -> LabellingRules:
-    """From now on these. The same as before change nothing.
+    """From now on these; what is not named stays as it is. The same as before change nothing.
 
     Parameters
     ----------
@@ -46,7 +47,19 @@ def set_rules(*, changed_by: User, seen: int | None, **values: Any) -> Labelling
         raise NotDone(f"{who} has changed the rules meanwhile: see the history below, then save again what you want.")
     if all(getattr(before, name) == value for name, value in values.items()):
         return before
-    return LabellingRules.objects.create(changed_by=changed_by, **values)
+    kept = model_to_dict(before, exclude=["id", "changed_by", "created_at"])
+    return LabellingRules.objects.create(changed_by=changed_by, **(kept | values))
+
+
+def lead_by(*, changed_by: User, seen: int | None, order: str, random_share: int) -> LabellingRules:
+    """Have new tracks come by this order, which a strategy may rank, and so many per cent of them at random all the same.
+
+    Raises
+    ------
+    NotDone
+        Somebody has changed the rules meanwhile.
+    """
+    return set_rules(changed_by=changed_by, seen=seen, order=order, random_share=random_share)
 
 
 # ---- The order that is a list

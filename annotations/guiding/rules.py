@@ -11,12 +11,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotations.guiding import guidance
-from annotations.guiding.forms import ORDER_WORDS, ListForm, RulesForm
+from annotations.guiding.forms import ListForm, RulesForm, orders
 from annotations.guiding.stream_sizes import stream_sizes
 from annotations.guiding.track_lists import Findings, find, left_out_for_page, to_being_new
 from annotations.http import Request
 from annotations.models import LabellingRules, RankedTrack, Stream
-from annotations.queue import ORDERS
+from annotations.queue import strategy_of
 
 PAGE_SIZE = 20
 
@@ -98,7 +98,9 @@ def _rules_page(
         "form": form,
         # After a refusal what is newer has been seen, on the page that says so.
         "seen": now.pk if problem else form["seen"].value(),
-        "orders": [(name, ORDER_WORDS.get(name, "")) for name in ORDERS],
+        "orders": orders(now),
+        "strategy": strategy_of(now),
+        "random_share": now.random_share,
         "list_form": list_form or ListForm(),
         "left_out": left_out_for_page(findings) if findings else [],
         "findings": findings,
@@ -124,7 +126,8 @@ def _streams(form: RulesForm, now: LabellingRules) -> dict[str, Any]:
         }
         for name, stream in STREAM_OF.items()
     ]
-    return {"streams": rows, "n_new": sizes[Stream.NEW], "remainder": form.remainder()}
+    counts = {"n_new": sizes[Stream.NEW], "n_ranked": sizes[Stream.RANKED]}
+    return {"streams": rows, "remainder": form.remainder(), **counts}
 
 
 def _changes(page: "Page[LabellingRules]") -> list[dict[str, Any]]:
@@ -137,11 +140,10 @@ def _changes(page: "Page[LabellingRules]") -> list[dict[str, Any]]:
 
 
 def _differences(old: LabellingRules, new: LabellingRules) -> Iterable[str]:
-    for name in RulesForm.Meta.fields:
+    for name in [*RulesForm.Meta.fields, "random_share"]:
         was, became = getattr(old, name), getattr(new, name)
         if was != became:
-            label = RulesForm.base_fields[name].label or name
-            yield f"{label}: {_word(was)} → {_word(became)}"
+            yield f"{RulesForm.words_of(name)}: {_word(was)} → {_word(became)}"
 
 
 def _word(value: Any) -> str:

@@ -9,7 +9,7 @@ from annotations.guiding import guidance
 from annotations.guiding.forms import ORDER_WORDS
 from annotations.guiding.stream_sizes import stream_sizes
 from annotations.guiding.track_lists import CHUNK, find, to_being_assigned, to_being_new
-from annotations.models import Assignment, LabellingRules, RankedTrack, Reference, Stream
+from annotations.models import Assignment, LabellingRules, RankedTrack, Reference, Stream, Track
 from annotations.queue import ORDERS, Asking, next_track
 from tests.factories import (
     AdminFactory,
@@ -22,6 +22,7 @@ from tests.factories import (
     RulesFactory,
     SkipFactory,
     TrackFactory,
+    rank,
 )
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +47,18 @@ def test_rules_that_are_so_already_add_nothing(admin):
     assert LabellingRules.objects.count() == 1
 
 
+def test_a_strategy_leads_and_all_other_rules_stay(admin):
+    before = RulesFactory(gold_share=11, labels_per_track=4, shows_gold=True, min_listened_s=2.5)
+
+    led = guidance.lead_by(changed_by=admin, seen=before.pk, order="rare_levels", random_share=30)
+
+    assert (led.order, led.random_share, led.changed_by) == ("rare_levels", 30, admin)
+    assert (led.gold_share, led.labels_per_track, led.shows_gold, led.min_listened_s) == (11, 4, True, 2.5)
+    assert guidance.set_rules(changed_by=admin, seen=led.pk, gold_share=12).random_share == 30
+    with pytest.raises(guidance.NotDone, match="changed the rules meanwhile"):
+        guidance.lead_by(changed_by=admin, seen=before.pk, order="random", random_share=30)
+
+
 def test_rules_that_somebody_changed_meanwhile_are_not_overwritten_unseen(admin):
     old = RulesFactory()
     RulesFactory(changed_by=AdminFactory(first_name="Greta"))
@@ -60,16 +73,18 @@ def test_every_order_of_new_tracks_is_explained():
 
 def test_a_stream_is_as_big_as_what_the_queue_finds_in_it(annotator):
     """The queue, asked for one stream alone, finds in each what was counted; where nothing was, it hands out a new track."""
-    rules = RulesFactory(labels_per_track=2, repeat_after_days=1)
+    rules = RulesFactory(labels_per_track=2, repeat_after_days=1, order="rare_levels")
     gold = ReferenceFactory(use="gold").track
     ReferenceFactory(use="example")
     new = TrackFactory()
     half = AnnotationFactory().track
     AnnotationFactory(track=AnnotationFactory(track=TrackFactory()).track)  # complete
     TrackFactory(audio_state="none", audio="")
+    rank("rare_levels", *Track.objects.all())
 
     sizes = stream_sizes(rules)
 
+    assert sizes[Stream.RANKED] == 2
     assert sizes[Stream.GOLD] == sizes[Stream.NEW] == sizes[Stream.SECOND] == 1
     assert sizes[Stream.REPEAT] == 0
     for share, track in (("gold_share", gold), ("second_share", half), ("repeat_share", new)):

@@ -4,6 +4,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.forms.models import model_to_dict
 
+from annotations.guiding import guidance
 from annotations.guiding.forms import RulesForm
 from annotations.models import Assignment, LabellingRules, RankedTrack, Reference
 from tests.factories import (
@@ -15,6 +16,7 @@ from tests.factories import (
     RulesFactory,
     TrackFactory,
     UserFactory,
+    rank,
 )
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +113,43 @@ def test_the_page_of_rules_takes_the_same_number_of_queries_for_any_history(as_a
 
     with django_assert_max_num_queries(16):
         as_admin.get("/queue/rules/")
+
+
+def test_a_strategy_in_force_stays_when_other_rules_are_saved(as_admin):
+    RulesFactory(order="rare_levels", random_share=30)
+    rank("rare_levels", TrackFactory())
+
+    html = html_of(as_admin.get("/queue/rules/"))
+    assert 'value="rare_levels" checked' in html
+    assert "rare_levels ranks 1, and 30 % of the new ones come at random" in html
+    as_admin.post("/queue/rules/", rules_with(gold_share=15))
+
+    now = LabellingRules.objects.current()
+    assert (now.order, now.random_share, now.gold_share) == ("rare_levels", 30, 15)
+
+
+def test_a_strategy_that_is_not_in_force_is_not_chosen_here(as_admin):
+    RulesFactory(order="rare_levels")
+    as_admin.post("/queue/rules/", rules_with(order="random"))
+
+    assert as_admin.post("/queue/rules/", rules_with(order="rare_levels")).status_code == 422
+    assert LabellingRules.objects.current().order == "random"
+
+
+def test_the_history_says_that_a_strategy_leads_and_what_is_left_to_chance(as_admin, admin):
+    guidance.lead_by(changed_by=admin, seen=None, order="rare_levels", random_share=30)
+
+    html = html_of(as_admin.get("/queue/rules/"))
+
+    assert "Order of new tracks: random → rare_levels; At random beside a strategy, %: 20 → 30" in html
+
+
+def test_a_strategy_whose_ranking_is_used_up_says_so(as_admin):
+    RulesFactory(order="rare_levels")
+
+    html = html_of(as_admin.get("/queue/rules/"))
+
+    assert "rare_levels ranks nothing that could be handed out now, so new tracks come at random." in html
 
 
 # ---- The list

@@ -316,17 +316,22 @@ def test_a_ranking_is_followed_and_then_chance(annotator):
 
 
 def test_a_share_of_the_new_tracks_stays_random_while_a_strategy_ranks_the_others(annotator):
-    tracks = TrackFactory.create_batch(40)
+    asking = queue.Asking.of(annotator, rules_of(order=STRATEGY, random_share=20), random.Random(11))
+
+    drawn = [queue._drawn_order(asking) for _ in range(4000)]
+
+    assert set(drawn) == {"random", STRATEGY}
+    assert drawn.count("random") / 4000 == pytest.approx(0.2, abs=0.02)
+
+
+def test_what_is_drawn_at_random_beside_a_strategy_is_any_new_track_and_says_so(annotator):
+    tracks = TrackFactory.create_batch(20)
     rank(STRATEGY, *tracks)
-    dice = random.Random(11)
-    rules = rules_of(order=STRATEGY, random_share=20)
 
-    drawn = [queue.next_track(queue.Asking.of(annotator, rules, dice)) for _ in range(400)]
+    found = {track_for(annotator, order=STRATEGY, random_share=100, seed=seed) for seed in range(8)}
 
-    by_chance = [found.track for found in drawn if found.stream == Stream.NEW]
-    assert {found.track for found in drawn if found.stream == Stream.RANKED} == {tracks[0]}
-    assert len(by_chance) / 400 == pytest.approx(0.2, abs=0.04)
-    assert len(set(by_chance)) > 10
+    assert {stream for _, stream in found} == {Stream.NEW}
+    assert len(found) > 4
 
 
 def test_only_a_strategy_shares_with_chance(annotator):
