@@ -37,7 +37,8 @@ def _choose_references(request: Request) -> HttpResponse:
 
 
 def _library_page(request: Request, form: ReferenceForm, *, status: int = 200) -> HttpResponse:
-    state, query = request.GET.get("state", ""), request.GET.get("q", "").replace("\0", "").strip()
+    asked, query = (request.GET.get(name, "").replace("\0", "").strip() for name in ("state", "q"))
+    state = asked if asked in (*Track.AudioState, "reported") else ""
     tracks = _in_state(Track.objects.defer("peaks"), state)
     if query:
         tracks = matching(tracks, query)
@@ -48,6 +49,7 @@ def _library_page(request: Request, form: ReferenceForm, *, status: int = 200) -
         "rows": [{"track": track, "n_reports": reports.get(track.pk, 0)} for track in page],
         "filters": _filters(),
         "state": state,
+        "correction": f"There is no state “{asked[:40]}”: all tracks show." if asked != state else "",
         "query": query,
         "levels": LEVELS,
         "form": form,
@@ -59,7 +61,7 @@ def _library_page(request: Request, form: ReferenceForm, *, status: int = 200) -
 def _in_state(tracks: TrackQuerySet, state: str) -> TrackQuerySet:
     if state == "reported":
         return tracks.filter(skips__reason=Skip.Reason.BROKEN).distinct()
-    return tracks.filter(audio_state=state) if state in Track.AudioState else tracks
+    return tracks.filter(audio_state=state) if state else tracks
 
 
 def _filters() -> list[tuple[str, str, int]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -19,23 +19,40 @@ PAGE_SIZE = 25
 ENDS = {Job.Status.SUCCEEDED: "done", Job.Status.FAILED: "failed", Job.Status.CANCELLED: "cancelled"}
 NOBODY = "nobody"
 MAX_DIGITS = 18  # of an id: more than the database can look for
+# Of each part of a filter: its menu, what one of it is called, and whether what an address says is one.
+_PARTS: dict[str, tuple[str, str, Callable[[str], Any]]] = {
+    "kind": ("Kind", "kind of job", KINDS.__contains__),
+    "state": ("Outcome", "outcome", ENDS.__contains__),
+    "by": ("Asked by", "such person", lambda text: text == NOBODY or _to_id(text)),
+}
 
 
 @dataclass(frozen=True)
 class JobFilter:
-    """By kind, end and who asked; "" is any. What an address says and does not exist matches nothing."""
+    """By kind, end and who asked; "" is any."""
 
     kind: str = ""
     state: str = ""
     by: str = ""
+    # What of an address does not exist, a sentence each.
+    corrections: list[str] = field(default_factory=list, compare=False)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> JobFilter:
-        return cls(**{name: query.get(name, "").replace("\0", "") for name in ("kind", "state", "by")})
+        """What an address says. What does not exist is left out, and said in `corrections`."""
+        values: dict[str, str] = {}
+        corrections = []
+        for name, (_, what, is_one) in _PARTS.items():
+            text = query.get(name, "").replace("\0", "")
+            if text and not is_one(text):
+                corrections.append(f"There is no {what} “{text[:40]}”: all show.")
+            else:
+                values[name] = text
+        return cls(**values, corrections=corrections)
 
     @property
     def query_string(self) -> str:
-        return urlencode({name: value for name, value in asdict(self).items() if value})
+        return urlencode({name: getattr(self, name) for name in _PARTS if getattr(self, name)})
 
     def jobs(self) -> JobQuerySet:
         jobs = Job.objects.ended()
@@ -45,22 +62,19 @@ class JobFilter:
             jobs = jobs.filter(status=self.state)
         if self.by == NOBODY:
             return jobs.filter(requested_by=None)
-        if self.by:
-            return jobs.filter(requested_by=_to_id(self.by)) if _to_id(self.by) else jobs.none()
-        return jobs
+        return jobs.filter(requested_by=_to_id(self.by)) if self.by else jobs
 
     def selects(self) -> list[dict[str, Any]]:
         """The choices there are, with the chosen one."""
         askers = get_user_model().objects.filter(pk__in=Job.objects.values("requested_by")).order_by("username")
-        choices: dict[str, tuple[str, list[tuple[str, str]]]] = {
-            "kind": ("Kind", [(name, kind.words) for name, kind in KINDS.items()]),
-            "state": ("Outcome", [(str(status), words) for status, words in ENDS.items()]),
-            "by": ("Asked by", [(str(user.pk), str(user)) for user in askers] + [(NOBODY, "nobody: by itself")]),
+        choices: dict[str, list[tuple[str, str]]] = {
+            "kind": [(name, kind.words) for name, kind in KINDS.items()],
+            "state": [(str(status), words) for status, words in ENDS.items()],
+            "by": [(str(user.pk), str(user)) for user in askers] + [(NOBODY, "nobody: by itself")],
         }
-        chosen = asdict(self)
         return [
-            {"name": name, "words": words, "options": options, "chosen": chosen[name]}
-            for name, (words, options) in choices.items()
+            {"name": name, "words": _PARTS[name][0], "options": options, "chosen": getattr(self, name)}
+            for name, options in choices.items()
         ]
 
 

@@ -53,6 +53,16 @@ def test_an_empty_library_says_how_to_fill_it(as_lead):
     assert "import_tracks" in as_lead.get("/tracks/").content.decode()
 
 
+def test_a_state_that_does_not_exist_is_left_out_and_says_so(as_lead):
+    TrackFactory(title="Bright")
+
+    html = as_lead.get("/tracks/", {"state": "nonsense"}).content.decode()
+
+    assert "There is no state “nonsense”: all tracks show." in html
+    assert "Bright" in html
+    assert "There is no state" not in as_lead.get("/tracks/", {"state": "ready"}).content.decode()
+
+
 @pytest.mark.parametrize("query", ["state=nonsense", "page=-1", "page=x", "state=reported&page=9", "q=%00"])
 def test_nonsense_in_the_address_does_no_harm(as_lead, query):
     assert as_lead.get(f"/tracks/?{query}").status_code == 200
