@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
+from django.http import Http404
 from rest_framework import serializers
-from rest_framework.exceptions import APIException, NotAuthenticated, ValidationError
+from rest_framework.exceptions import APIException, NotAuthenticated, NotFound, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -42,6 +44,10 @@ class Problem(serializers.Serializer):
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """None: not for whoever asks, but a fault of ours."""
+    if isinstance(error, Http404) and isinstance(error.__context__, ObjectDoesNotExist):
+        # As Django looks rows up: it would name the class.
+        kind, pk = context["view"].basename, context["kwargs"]["pk"]
+        error = NotFound(f"Among the {kind} there is none with the id {pk}, or none that you may see.")
     response = exception_handler(error, context)
     if response is not None:
         response.data = problem(response.status_code, error, response.data)

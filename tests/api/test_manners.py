@@ -104,6 +104,20 @@ def test_whatever_goes_wrong_has_the_same_shape(program, lead, method, path, sta
     assert refused.json()["detail"]
 
 
+@pytest.mark.parametrize("kind", ["tracks", "annotations", "flags", "decisions", "runs", "predictions", "jobs"])
+def test_what_is_not_there_is_named_as_the_address_names_it(program, lead, kind):
+    said = program(lead).get(f"{kind}/999/").json()["detail"]
+
+    assert said == f"Among the {kind} there is none with the id 999, or none that you may see."
+
+
+def test_a_track_without_audio_says_that_and_one_that_is_not_there_says_so(program, lead):
+    silent = TrackFactory(audio_state="none", audio="")
+
+    assert program(lead).get(f"tracks/{silent.pk}/audio/").json()["detail"] == "this track has no audio"
+    assert "Among the tracks there is none" in program(lead).get("tracks/999/audio/").json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [
