@@ -16,6 +16,7 @@ from modeling.core.decisions import round_to_level
 from modeling.core.metrics import LEVELS, MAX_LEVEL, MIN_LEVEL, Floats
 from modeling.core.pool import Pool
 from modeling.core.ridge import Ridge
+from modeling.core.second_opinions import relabel_or_new
 
 # The n best of the tracks that may be chosen as rows, best first; fewer where there are fewer. The last is a seed.
 Strategy = Callable[[Pool, int, int], Rows]
@@ -166,4 +167,5 @@ STRATEGIES: dict[str, Strategy] = {
     "rare_levels": one_by_one(rare_levels),
     "committee_spread": one_by_one(committee_spread),
     "density_weighted": one_by_one(density_weighted, needs_model=False),
+    "relabel_or_new": relabel_or_new,
 }
