@@ -160,7 +160,7 @@ class RankedTrack(models.Model):
     """A place in a named order: of new tracks a list that somebody gave; or what a model would rather know, of new tracks and
     of those that deserve another opinion.
 
-    A track that somebody labels for the first time leaves every order, by the trigger that counts annotators (migration 0005).
+    A track leaves every order when somebody labels it who had not, by the trigger that counts annotators (migration 0005).
     """
 
     order = models.CharField(max_length=30)
