@@ -35,6 +35,7 @@ from modeling.core.lab.catalogue import EXPERIMENTS
 from modeling.core.lab.report import Chart, Column, Findings, Provenance, Report, Series, Table, matrix
 from modeling.exports.models import Export
 from modeling.models import Experiment, Prediction, Promotion, TrainingRun
+from modeling.ranking.models import Ranking
 from modeling.scoring.models import Scoring, ScoringRow, WindowCurve
 
 INVITATION_SECRET = "a-secret-that-nobody-guesses"
@@ -326,6 +327,18 @@ class PredictionFactory(DjangoModelFactory):
     true_level = 5
     score = 6.6
     level = 7
+
+
+class RankingFactory(DjangoModelFactory):
+    """One that is made; what it found is nothing unless a test says so."""
+
+    class Meta:
+        model = Ranking
+
+    job = factory.SubFactory(SucceededJobFactory, kind="rank")
+    strategy = "random"
+    n_open = 90
+    n_ranked = 0
 
 
 class ScoringFactory(DjangoModelFactory):

@@ -18,6 +18,7 @@ from energyapp.jobs.models import Job
 from modeling.dashboard import charts, run_charts
 from modeling.dashboard.chart import as_download
 from modeling.dashboard.facts import PARTS, Facts
+from modeling.dashboard.found import newest_found
 from modeling.dashboard.run_charts import Part
 from modeling.models import Prediction, TrainingRun
 from modeling.permissions import see_runs
@@ -57,6 +58,7 @@ def _newest_context(facts: Facts, cells: run_charts.Cells) -> dict[str, Any]:
     rounds = newest_rounds(facts.runs[:-3:-1])
     return {
         **dict(zip(("newest_round", "last_round"), rounds, strict=False)),
+        "found": newest_found(),
         **_part_context(Part(facts.runs[-1], "out_of_fold", cells, facts.names)),
     }
 

@@ -12,6 +12,7 @@ from annotations.annotators import report
 from annotations.models import LabellingRules
 from modeling.dashboard import charts, run_charts
 from modeling.dashboard.facts import Facts, OpenFlag, age_of
+from modeling.dashboard.found import Live
 from modeling.dashboard.run_charts import Part
 from modeling.models import Prediction, TrainingRun
 from tests.factories import (
@@ -22,6 +23,7 @@ from tests.factories import (
     JobFactory,
     PredictionFactory,
     PromotionFactory,
+    RankingFactory,
     RulesFactory,
     TrackFactory,
     TrainingRunFactory,
@@ -242,6 +244,65 @@ def test_the_matrix_is_written_as_shares_or_as_counts_without_a_script(as_lead):
     assert "part=slice" in as_lead.get(f"/runs/{run.pk}/?part=slice&cells=counts").content.decode()
 
 
+# ---- What the newest ranking found
+
+MORE = {"n_now": 4_000, "n_used": 3_000, "gain": 0.021, "low": 0.008, "high": 0.047, "sentence": "It would help."}
+FIGURE = {"n_ranked": 40, "n_random": 40, "ranked": 0.9, "random": 1.0, "change": -0.1, "low": -0.15, "high": -0.05}
+LIVE = {
+    "strategy": "k_center",
+    "since": "2026-11-03T10:00:00+00:00",
+    "until": None,
+    "worth": FIGURE,
+    "error": FIGURE | {"ranked": 1.5},
+    "rare": {"missing": "No level was rare before the strategy."},
+}
+
+
+def test_the_dashboard_says_what_more_labels_bring_and_whether_the_strategy_pays(as_lead):
+    PromotionFactory()
+    RankingFactory(found={"more": MORE | {"sentence": "Of an older ranking."}, "live": None})
+    RankingFactory(found={"more": MORE, "live": LIVE})
+    RankingFactory(found={}, n_open=None, n_ranked=None)  # not done yet
+
+    html = as_lead.get("/dashboard/").content.decode()
+
+    assert "<b>It would help.</b>" in html
+    assert "the curve of 3,000 of 4,000 labelled tracks" in html
+    assert "<b>Its labels bring more than random ones.</b>" in html
+    assert "k_center, since 3 Nov 2026</span>" in html
+    rows = Cells(html, "against").rows
+    assert rows[1][0].startswith("Macro-MAE of a model with 40 labels of each")
+    assert rows[1][1:] == ["0.90", "1.00", "−0.10−0.15 to −0.05"]
+    assert rows[2][1] == "1.50"
+    assert rows[3][1:] == ["No level was rare before the strategy."]
+    assert 'href="/queue/next/"' in html
+
+
+@pytest.mark.parametrize(
+    ("worth", "verdict"),
+    [
+        (FIGURE, "Its labels bring more than random ones."),
+        (FIGURE | {"low": 0.01, "high": 0.2}, "Its labels bring less than random ones."),
+        (FIGURE | {"high": 0.01}, "Its labels and random ones bring the same, as far as can be told."),
+        ({"missing": "20 tracks"}, "Nothing can be said yet of what its labels are worth."),
+    ],
+)
+def test_a_strategy_pays_only_where_the_interval_does_not_reach_0(worth, verdict):
+    assert Live(LIVE | {"worth": worth}).verdict == verdict
+
+
+def test_before_a_ranking_it_says_when_it_comes_and_without_a_strategy_there_is_one_card(as_lead):
+    TrainingRunFactory()
+    html = as_lead.get("/dashboard/").content.decode()
+    assert "Said with the next ranking: when the next model is put to use" in html
+
+    RankingFactory(found={"more": {"sentence": "It takes 100 labelled tracks."}, "live": None})
+    html = as_lead.get("/dashboard/").content.decode()
+    assert "<b>It takes 100 labelled tracks.</b>" in html
+    assert "Extrapolated" not in html
+    assert "Strategy against random" not in html
+
+
 # ---- Downloads
 
 
@@ -365,10 +426,11 @@ def test_it_costs_as_many_statements_however_much_there_is(as_lead, django_asser
         {"annotator": str(annotation.annotator_id), "n": 1, "mae": 1, "mae_se": None, "bias": 1, "bias_se": None}
     ]
     TrainingRun.objects.filter(pk=runs[3].pk).update(metrics=runs[3].metrics)
+    RankingFactory(found={"more": MORE, "live": LIVE})
     report.refresh()
     as_lead.get("/dashboard/")  # reads the report, which is then kept
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         html = as_lead.get("/dashboard/").content.decode()
 
     assert f"In use: run {runs[3].pk}" in html
