@@ -21,7 +21,7 @@ STRATEGY_WORDS = {
     "greedy_inputs_outputs": "tracks unlike the labelled ones in sound and in the level that the model expects.",
     "rare_levels": "tracks that the model takes for levels with few labels.",
     "committee_spread": "tracks about which several models, each taught by a part of the labels, disagree most.",
-    "density_weighted": "tracks that the model is unsure of and that many others sound like.",
+    "density_weighted": "tracks unlike the labelled ones and like many others, so that no hour goes into oddities.",
     "relabel_or_new": "a new track or a second opinion on a doubtful label, whichever promises more.",
 }
 # These hand labelled tracks out again: where one label makes a track complete there is nothing for them to choose from.
