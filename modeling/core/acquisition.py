@@ -152,6 +152,8 @@ def one_by_one(weighing: Weighing, *, needs_model: bool = True) -> Strategy:
     """The strategy that chooses greedily by worth."""
 
     def strategy(pool: Pool, n: int, seed: int) -> Rows:
+        if not (pool.is_open & np.isnan(pool.level)).any():
+            return np.empty(0, np.intp)
         sight = Sight.of(pool, seed)
         knows_enough = pool.score is not None and len(sight.level) >= LEAST_LABELS
         by = weighing if knows_enough or not needs_model else k_center

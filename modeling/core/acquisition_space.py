@@ -69,7 +69,7 @@ class Sight:
         """Of each open track the smallest of numbers that are one for each labelled track, some open tracks at a time."""
         if not len(self.level):
             return np.full(len(self.open_rows), np.inf)
-        return np.concatenate([of_known(part).min(axis=1) for part in chunks(len(self.open_rows))] or [np.empty(0)])
+        return np.concatenate([of_known(part).min(axis=1) for part in chunks(len(self.open_rows))])
 
     def choose(self, n: int, worth: Worth) -> Rows:
         """Greedily the `n` open tracks of highest worth, best first; fewer where there are fewer.

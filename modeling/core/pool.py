@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from modeling.core.annotations import Annotations
 from modeling.core.chunks import Matrix
 from modeling.core.metrics import Floats
+from modeling.core.ridge import checked_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,3 +43,13 @@ class Pool:
     score: Floats | None = None
     may_be_asked: NDArray[np.bool_] | None = None
     annotations: Annotations = field(default_factory=Annotations.none)
+
+    def __post_init__(self) -> None:
+        each = [self.X, self.key, self.level, self.is_open, self.score, self.may_be_asked]
+        if found := [values.shape for values in each if values is not None and len(values) != len(self.key)]:
+            raise ValueError(f"found shapes {found} for {len(self.key)} keys; expected one for each track")
+        if len(self.X):
+            checked_matrix(self.X)
+        unclear = self.score is not None and not np.isfinite(self.score).all()
+        if unclear:
+            raise ValueError("found scores that are not finite; expected a number for each track")

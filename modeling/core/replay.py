@@ -222,7 +222,7 @@ def _labels_to_equal(sizes: NDArray[np.int64], own: Floats, other: Floats, n: fl
     # Hardly falling where flat, so that every error is reached at one size.
     curve, aim = (_falling(error) - TINY * sizes for error in (own, other))
     error = np.interp(n, sizes, aim)
-    return np.inf if error < curve[-1] else float(np.interp(error, curve[::-1], sizes[::-1]))
+    return np.inf if error < curve[-1] else round(float(np.interp(error, curve[::-1], sizes[::-1])), 3)
 
 
 def _falling(values: Floats) -> Floats:
