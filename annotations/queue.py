@@ -216,8 +216,9 @@ def ranked(kind: Kind) -> Tracks:
     """
     tracks = _free(_unheard(Track.objects.filter(n_annotators__lt=kind.labels_per_track))).filter(~_has_reference())
     places = RankedTrack.objects.filter(order=kind.order).order_by("position")
-    near = NearTrack.objects.filter(order=kind.order, track=OuterRef("track"))
-    is_told_of = Exists(near.filter(near__n_annotators__gt=0))
+    # By their labels, of which a small index tells: rows of tracks are large, and a stale ranking would have many of them read.
+    is_labelled = Exists(Annotation.objects.filter(track=OuterRef("near")))
+    is_told_of = Exists(NearTrack.objects.filter(is_labelled, order=kind.order, track=OuterRef("track")))
     for some in (places.filter(~is_told_of), places):
         yield _about(some, tracks.in_training(), Stream.RANKED)
 

@@ -88,7 +88,7 @@ class RulesForm(forms.ModelForm):
     @classmethod
     def words_of(cls, name: str) -> str:
         """What the history calls a rule: also the one that is set on another page."""
-        return "At random beside a strategy, %" if name == "random_share" else cls.base_fields[name].label or name
+        return "At random beside a strategy, %" if name == "random_share" else f"{cls.base_fields[name].label}"
 
     def remainder(self) -> int | None:
         """Per cent that are left for new tracks; None where what was typed does not say."""
