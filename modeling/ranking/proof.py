@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from annotations.models import Annotation
+from modeling.core.acquisition import STRATEGIES
 from modeling.core.estimates import Estimate
-from modeling.core.lab.report import Chart, Report
+from modeling.core.lab.report import Chart, Report, Table
 from modeling.core.lab.savings import (
     CURVE,
     RANDOM,
+    REAL,
     SAVINGS,
     STANDINGS,
     Saving,
@@ -53,7 +56,9 @@ class Proof:
     Attributes
     ----------
     n_tracks, n_labels : how many labelled tracks there were, and labels of them
-    strategies : all that were replayed but random
+    strategies : all that choose new tracks, but random
+    opinions : those that ask for second opinions too, played back with the annotators' own: other sizes, another start.
+        Empty where few tracks have several labels.
     recommended : a strategy's name, or `random`
     sentence : what that rests on
     chart : macro-MAE by number of labels, a curve for each strategy
@@ -64,6 +69,7 @@ class Proof:
     n_tracks: int
     n_labels: int
     strategies: tuple[StrategyProof, ...]
+    opinions: tuple[StrategyProof, ...]
     recommended: str
     sentence: str
     chart: Chart
@@ -91,18 +97,14 @@ def _proof(experiment: Experiment, report: Report) -> Proof | None:
     charts = {chart.title: chart for chart in report.findings.charts}
     if not {STANDINGS, SAVINGS} <= tables.keys() or CURVE not in charts:
         return None  # of another version of this program
-    standings, savings = standings_of(tables[STANDINGS]), savings_of(tables[SAVINGS])
     n_labels = report.provenance.n_annotations
     return Proof(
         experiment=experiment,
         answered_at=experiment.job.finished_at,
         n_tracks=report.provenance.n_tracks,
         n_labels=n_labels,
-        strategies=tuple(
-            StrategyProof(each.strategy, each.area_less, tuple(of for of in savings if of.strategy == each.strategy))
-            for each in standings
-            if each.area_less is not None
-        ),
+        strategies=tuple(_strategies(tables, "")),
+        opinions=tuple(_strategies(tables, REAL)),
         recommended=recommended_in(tables[STANDINGS]),
         sentence=report.findings.conclusions[0],
         chart=charts[CURVE],
@@ -112,3 +114,12 @@ def _proof(experiment: Experiment, report: Report) -> Proof | None:
 
 def _new_labels(experiment: Experiment) -> int:
     return Annotation.objects.filter(created_at__gt=experiment.created_at).count()
+
+
+def _strategies(tables: Mapping[str, Table], of: str) -> Iterator[StrategyProof]:
+    """Those of the tables with this behind their titles that can be turned on."""
+    savings = savings_of(tables[SAVINGS + of]) if SAVINGS + of in tables else []
+    for each in standings_of(tables[STANDINGS + of]) if savings else []:
+        if each.area_less is not None and each.strategy in STRATEGIES:
+            mine = tuple(saving for saving in savings if saving.strategy == each.strategy)
+            yield StrategyProof(each.strategy, each.area_less, mine)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from modeling.core.acquisition import STRATEGIES
 from modeling.core.benchmarks.emomusic import read_tracks
 from modeling.core.dataset import Dataset
+from modeling.core.lab.catalogue import NEW_TRACK_STRATEGIES
 from modeling.core.lab.experiments.active_learning import THINNED
 from modeling.core.recipes.ridge_thresholds import RidgeThresholds
 from modeling.core.replay import Curves, replay
@@ -75,8 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("path", type=Path, help="tracks.csv: artist, song_id, energy, transfer_000..159")
     parser.add_argument("--thin", action="store_true", help="leave a quarter of the outer levels to choose from")
     parser.add_argument("--repeats", type=int, default=N_REPEATS)
-    others = [name for name in STRATEGIES if name != "random"]
-    parser.add_argument("--strategies", nargs="+", choices=others, default=others)
+    parser.add_argument("--strategies", nargs="+", choices=NEW_TRACK_STRATEGIES, default=NEW_TRACK_STRATEGIES)
     asked = parser.parse_args(arguments)
     tracks, began = read_tracks(asked.path), time.perf_counter()
     curves = replayed(tracks, asked.strategies, n_repeats=asked.repeats, is_thinned=asked.thin)

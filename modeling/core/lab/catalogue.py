@@ -11,6 +11,8 @@ RECIPE_NAMES = (
     *("mean_of_models", "annotator_ensemble", "auto"),
 )
 RESAMPLER_NAMES = ("none", "random_over", "random_under", "smote", "smote_tomek")
+# All but the one that is compared with, and the one that weighs second opinions and is played back with these.
+NEW_TRACK_STRATEGIES = tuple(name for name in STRATEGIES if name not in {"random", "relabel_or_new"})
 DECISION_NAMES = ("lowest_macro_mae", "lowest_mae")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from modeling.core.estimates import Estimate
 from modeling.core.lab.report import Chart, Findings, Report, Series
-from modeling.core.lab.savings import CURVE, Saving, Standing, savings_table, standings_table
+from modeling.core.lab.savings import CURVE, REAL, SIMULATED, Choice, Saving, Standing, savings_table, standings_table
 from modeling.models import Experiment
 from modeling.ranking.proof import newest_proof
 from tests.factories import AnnotationFactory, ExperimentFactory
@@ -16,12 +16,13 @@ pytestmark = pytest.mark.django_db
 AS_THEY_ARE = {"thin_rare": False}
 
 
-def answered(*, recommended="k_center", options=AS_THEY_ARE, n_labels=10):
+def answered(*, recommended="k_center", options=AS_THEY_ARE, n_labels=10, more=()):
     standings = [
         Standing("random", None, Estimate(1.1, 0.02), None, None),
         Standing("k_center", Estimate(-0.05, 0.01), Estimate(1.0, 0.02), Estimate(-0.1, 0.02), Estimate(-0.04, 0.01)),
         Standing("rare_levels", Estimate(0.03, 0.02), Estimate(1.2, 0.02), Estimate(0.1, 0.02), None),
     ]
+    chosen = Choice("k_center", Estimate(-0.04, 0.01 if recommended == "k_center" else 0.03))
     savings = [
         Saving("k_center", 100, 80, 70, 95),
         Saving("k_center", 200, 150, 130, None),
@@ -35,7 +36,7 @@ def answered(*, recommended="k_center", options=AS_THEY_ARE, n_labels=10):
         provenance=replace(template.provenance, n_tracks=48, n_annotations=n_labels),
         findings=Findings(
             conclusions=("k_center would have needed 150 labels.", "More."),
-            tables=(standings_table(standings, recommended, ""), savings_table(savings, "")),
+            tables=(standings_table(standings, chosen), savings_table(savings), *more),
             charts=(chart,),
         ),
     )
@@ -59,6 +60,26 @@ def test_a_proof_says_what_each_strategy_would_have_saved_and_how_surely():
     assert clear.savings == (Saving("k_center", 100, 80, 70, 95), Saving("k_center", 200, 150, 130, None))
     assert [each.saved_share for each in clear.savings] == pytest.approx([0.2, 0.25])
     assert (by_chance.could_be_chance, by_chance.savings[0].saved_share) == (True, None)
+
+
+def test_second_opinions_of_ones_own_annotators_stand_apart_and_those_of_simulated_ones_are_no_proof():
+    both = [
+        Standing(name, Estimate(-0.02, 0.03), Estimate(1.0, 0.1), Estimate(0.0, 0.1), None)
+        for name in ("relabel_or_new", "random_mix")
+    ]
+    saving = Saving("relabel_or_new", 100, 90, 60, 120)
+    answered(
+        more=[
+            table
+            for of in (SIMULATED, REAL)
+            for table in (standings_table(both, None, of), savings_table([saving], of))
+        ]
+    )
+
+    (opinion,) = newest_proof().opinions
+
+    assert (opinion.strategy, opinion.savings, opinion.could_be_chance) == ("relabel_or_new", (saving,), True)
+    assert len(newest_proof().strategies) == 2
 
 
 def test_where_nothing_is_recommended_it_is_random():

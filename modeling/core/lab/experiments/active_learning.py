@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from modeling.core.annotations import Annotations
 from modeling.core.dataset import Dataset
 from modeling.core.decisions import round_to_level
-from modeling.core.estimates import Estimate, mean
 from modeling.core.lab import catalogue
 from modeling.core.lab.comparison import OnProgress, check_enough
 from modeling.core.lab.data import LabData, TooLittleData
-from modeling.core.lab.report import Cell, Chart, Column, Findings, Series, Table
-from modeling.core.lab.savings import (
-    CURVE,
-    RANDOM,
-    RULE,
-    Choice,
-    Saving,
-    Standing,
-    savings_table,
-    standings_table,
-)
+from modeling.core.lab.labels import labels_a_track
+from modeling.core.lab.replay_tables import chart, choice, others, part_of, saving, tables
+from modeling.core.lab.report import Findings
+from modeling.core.lab.savings import RANDOM, REAL, SIMULATED
 from modeling.core.lab.words import difference_in_words, verdict
-from modeling.core.metrics import Floats
 from modeling.core.recipes import RECIPES
+from modeling.core.recipes.score import ScoreRecipe
 from modeling.core.replay import Curves, replay
+from modeling.core.replay_opinions import OpinionCurves, replay_opinions, simulated_opinions
 
-# Labels known before a strategy is asked for the first time.
-START = 20
+# Labels known before a strategy is asked for the first time. To tell people apart it takes more of them.
+START, OPINIONS_START = 20, 60
 # With fewer batches there is no curve, with more it takes too long: larger batches reach further.
 MIN_BATCHES, MAX_BATCHES = 3, 15
 # Of the tracks that are not held out. Where nearly all are known in the end, all strategies have chosen the same.
@@ -41,15 +36,11 @@ MOST_SHARE, HELD_SHARE = 0.75, 0.3
 MAX_TRACKS = 2_000
 # The outer levels, which are rare in most music, and what is left of them.
 THINNED = dict.fromkeys((1, 2, 9, 10), 0.25)
-# The error of random at these places along its curve is what others are asked to reach. Conclusions speak of the second.
-PLACES = (1 / 3, 2 / 3, 1.0)
-SAID = 1
-# Lines that a drawing tells apart.
-MAX_LINES = 6
-_SAVINGS_CAPTION = (
-    "The error that random reaches with so many labels, and where each other curve reaches it; 95 % intervals are of repeats drawn"
-    " anew. Curves are first made to fall."
-)
+# Tracks with two labels or more that it takes to play back second opinions of real people.
+MIN_SEVERAL = 100
+OPINION = "relabel_or_new"
+
+Opinions = Callable[[np.random.Generator], Annotations]
 
 
 def answer(
@@ -58,20 +49,25 @@ def answer(
     """Replays of labelled tracks: by every strategy, and one more opinion against one more track."""
     used = data.development().using(asked.sets)
     _check_enough(used.dataset, asked)
-    dataset, notes = _dataset(used, asked)
+    used = _drawn(used, asked)
     on_progress(0.0, "Drawing what is held out")
-    curves = _curves(dataset, asked, on_progress)
+    curves = _curves(used.dataset, asked, part_of(on_progress, 0.0, 0.7))
+    opinions, why_not = _opinions(used, asked, part_of(on_progress, 0.7, 1.0))
+    on_progress(1.0, "done")
     return Findings(
-        conclusions=tuple(_conclusions(curves)),
-        tables=(_standings(curves), savings_table(_savings(curves), _SAVINGS_CAPTION), _curve_table(curves)),
-        charts=(_chart(curves),),
-        notes=(*used.notes, *notes, *_notes(asked)),
+        conclusions=(*_conclusions(curves), *(_on_opinions(of, found) for of, found in opinions.items())),
+        tables=(
+            *tables(curves, chosen=choice(curves)),
+            *(table for of, found in opinions.items() for table in tables(found, of)),
+        ),
+        charts=(chart(curves), *(chart(found, of) for of, found in opinions.items())),
+        notes=(*used.notes, *why_not, *_notes(asked)),
     )
 
 
 def _check_enough(dataset: Dataset, asked: catalogue.ActiveLearning) -> None:
     check_enough(dataset, by_artist=asked.by_artist)
-    needed = math.ceil((START + MIN_BATCHES * asked.batch) / MOST_SHARE / (1 - HELD_SHARE))
+    needed = _tracks_needed(START, asked.batch)
     if len(dataset.y) < needed:
         raise TooLittleData(
             f"{len(dataset.y)} labelled tracks outside the evaluation slice have features; played back in batches of"
@@ -79,13 +75,27 @@ def _check_enough(dataset: Dataset, asked: catalogue.ActiveLearning) -> None:
         )
 
 
-def _dataset(used: LabData, asked: catalogue.ActiveLearning) -> tuple[Dataset, tuple[str, ...]]:
-    dataset, notes = used.dataset, tuple[str, ...]()
-    if len(dataset.y) > MAX_TRACKS:
-        rows = np.random.default_rng(asked.seed).choice(len(dataset.y), MAX_TRACKS, replace=False)
-        dataset = dataset.rows(np.sort(rows))
-        notes = (f"{MAX_TRACKS:,} of {len(used.dataset.y):,} tracks, drawn at random, are played back",)
-    return dataset if asked.by_artist else replace(dataset, groups=dataset.uris), notes
+def _tracks_needed(start: int, batch: int) -> int:
+    return math.ceil((start + MIN_BATCHES * batch) / MOST_SHARE / (1 - HELD_SHARE))
+
+
+def _drawn(used: LabData, asked: catalogue.ActiveLearning) -> LabData:
+    """At most so many tracks that it is over in minutes."""
+    n_tracks = len(used.dataset.y)
+    if n_tracks > MAX_TRACKS:
+        rows = np.random.default_rng(asked.seed).choice(n_tracks, MAX_TRACKS, replace=False)
+        note = f"{MAX_TRACKS:,} of {n_tracks:,} tracks, drawn at random, are played back"
+        used = replace(used.tracks(np.sort(rows)), notes=(*used.notes, note))
+    groups = used.dataset.groups if asked.by_artist else used.dataset.uris
+    return replace(used, dataset=replace(used.dataset, groups=groups))
+
+
+def _most(start: int, batch: int, n_open: float) -> int:
+    return min(round(MOST_SHARE * n_open), start + MAX_BATCHES * batch)
+
+
+def _recipe(asked: catalogue.ActiveLearning) -> Callable[[], ScoreRecipe]:
+    return partial(RECIPES[asked.recipe], seed=asked.seed)  # type: ignore[return-value]  # all of them give scores
 
 
 def _curves(dataset: Dataset, asked: catalogue.ActiveLearning, on_progress: OnProgress) -> Curves:
@@ -95,11 +105,11 @@ def _curves(dataset: Dataset, asked: catalogue.ActiveLearning, on_progress: OnPr
         return replay(
             dataset,
             dict.fromkeys((RANDOM, *asked.strategies)),
-            make_recipe=lambda: RECIPES[asked.recipe](seed=asked.seed),  # type: ignore[arg-type, return-value]  # all give scores
+            make_recipe=_recipe(asked),
             batch=asked.batch,
             n_repeats=asked.n_repeats,
             start=START,
-            most=min(round(MOST_SHARE * n_open), START + MAX_BATCHES * asked.batch),
+            most=_most(START, asked.batch, n_open),
             seed=asked.seed,
             held_share=HELD_SHARE,
             thin=thin,
@@ -109,83 +119,71 @@ def _curves(dataset: Dataset, asked: catalogue.ActiveLearning, on_progress: OnPr
         raise TooLittleData(f"{asked.recipe} cannot learn from these {len(dataset.y)} tracks: {problem}") from problem
 
 
-# ---- What the curves say
+# ---- One more opinion against one more track
 
 
-def _choice(curves: Curves) -> Choice:
-    return Choice.of({name: _area_less(curves, name) for name in _others(curves)})
+def _opinions(
+    used: LabData, asked: catalogue.ActiveLearning, on_progress: OnProgress
+) -> tuple[dict[str, OpinionCurves], tuple[str, ...]]:
+    """By where the opinions come from, and why there are none."""
+    n_tracks, needed = len(used.dataset.y), _tracks_needed(OPINIONS_START, asked.batch)
+    n_several = int((labels_a_track(used.annotations, n_tracks) > 1).sum())
+    if asked.thin_rare:
+        return {}, ()
+    if n_tracks < needed:
+        return {}, (f"second opinions are played back from {needed} tracks on, and there are {n_tracks}",)
+    sources: dict[str, Opinions] = {SIMULATED: partial(simulated_opinions, round_to_level(used.dataset.y))}
+    why_not: tuple[str, ...] = (
+        f"second opinions of real people are played back where {MIN_SEVERAL} tracks have several labels; here {n_several} have",
+    )
+    if n_several >= MIN_SEVERAL:
+        sources, why_not = sources | {REAL: lambda rng: used.annotations}, ()
+    parts = {of: part_of(on_progress, at / len(sources), (at + 1) / len(sources)) for at, of in enumerate(sources)}
+    return {of: _played(opinions, used.dataset, asked, parts[of]) for of, opinions in sources.items()}, why_not
 
 
-def _others(curves: Curves) -> list[str]:
-    return [name for name in curves.error if name != RANDOM]
+def _played(
+    opinions: Opinions, dataset: Dataset, asked: catalogue.ActiveLearning, on_progress: OnProgress
+) -> OpinionCurves:
+    try:
+        return replay_opinions(
+            dataset,
+            opinions,
+            make_recipe=_recipe(asked),
+            batch=asked.batch,
+            n_repeats=asked.n_repeats,
+            start=OPINIONS_START,
+            most=_most(OPINIONS_START, asked.batch, (1 - HELD_SHARE) * len(dataset.y)),
+            seed=asked.seed,
+            held_share=HELD_SHARE,
+            on_progress=on_progress,
+        )
+    except ValueError as problem:
+        raise TooLittleData(f"{asked.recipe} cannot learn from second opinions: {problem}") from problem
 
 
-def _area_less(curves: Curves, name: str) -> Floats:
-    """Of each repeat, (n_repeats,)."""
-    return (curves.error[name] - curves.error[RANDOM]).mean(axis=1)
-
-
-def _standings(curves: Curves) -> Table:
-    choice = _choice(curves)
-    best_first = sorted(curves.error, key=lambda name: float(_area_less(curves, name).mean()))
-    rows = [_standing(curves, name, choice) for name in best_first]
-    return standings_table(rows, choice.recommended, f"The rule: {RULE}.")
-
-
-def _standing(curves: Curves, name: str, choice: Choice) -> Standing:
-    end = mean(curves.error[name][:, -1])
-    if name == RANDOM:
-        return Standing(name, None, end, None, None)
-    end_less = mean((curves.error[name] - curves.error[RANDOM])[:, -1])
-    return Standing(name, curves.area_less(name), end, end_less, choice.judged if name == choice.candidate else None)
-
-
-def _savings(curves: Curves) -> list[Saving]:
-    return [_saving(curves, name, n) for name in _others(curves) for n in _sizes(curves)]
-
-
-def _sizes(curves: Curves) -> list[int]:
-    """Labels of random that others are held to."""
-    return [int(curves.sizes[round(place * (len(curves.sizes) - 1))]) for place in PLACES]
-
-
-def _saving(curves: Curves, name: str, n: int) -> Saving:
-    found = curves.labels_to_equal(name, n), *curves.labels_to_equal_interval(name, n)
-    needed, low, high = (round(labels) if np.isfinite(labels) else None for labels in found)
-    return Saving(name, n, needed, low, high)
-
-
-def _curve_table(curves: Curves) -> Table:
-    columns = [Column("labels", "count"), *(Column(name) for name in curves.error)]
-    height = {
-        name: [Estimate(*each) for each in zip(curves.mean(name), curves.se(name), strict=True)]
-        for name in curves.error
-    }
-    rows: list[tuple[Cell, ...]] = [
-        (int(n), *(height[name][at] for name in curves.error)) for at, n in enumerate(curves.sizes)
-    ]
-    return Table(CURVE, tuple(columns), tuple(rows), "macro-MAE on tracks of artists that nothing was learnt from.")
-
-
-def _chart(curves: Curves) -> Chart:
-    best_first = sorted(_others(curves), key=lambda name: float(_area_less(curves, name).mean()))
-    series = [
-        Series(name, *(tuple(map(float, each)) for each in (curves.sizes, curves.mean(name), curves.se(name))))
-        for name in (RANDOM, *best_first[: MAX_LINES - 1])
-    ]
-    return Chart(CURVE, "Labels", "macro-MAE", tuple(series))
+# ---- In words
 
 
 def _conclusions(curves: Curves) -> Iterator[str]:
-    choice = _choice(curves)
-    judged = f"macro-MAE less random's, as a mean over the curve, is {difference_in_words(choice.judged)}"
-    if choice.recommended != RANDOM:
-        yield f"{choice.candidate} would have needed {_saving(curves, choice.candidate, _sizes(curves)[SAID]).in_words}."
+    chosen = choice(curves)
+    judged = f"macro-MAE less random's, as a mean over the curve, is {difference_in_words(chosen.judged)}"
+    if chosen.recommended != RANDOM:
+        yield f"{chosen.candidate} would have needed {saving(curves, chosen.candidate).in_words}."
         yield f"It was chosen by half of the repeats; in the others {judged}."
     else:
-        yield f"No saving on your data: {choice.candidate} did best in half of the repeats; in the others {judged}."
-    if worse := [name for name in _others(curves) if verdict(curves.area_less(name)) == "worse"]:
+        yield f"No saving on your data: {chosen.candidate} did best in half of the repeats; in the others {judged}."
+    if worse := [name for name in others(curves) if verdict(curves.area_less(name)) == "worse"]:
         yield f"These would have cost labels: {', '.join(worse)}."
+
+
+def _on_opinions(of: str, curves: OpinionCurves) -> str:
+    less, share = curves.area_less(OPINION), curves.second_share[OPINION].mean()
+    would = f"{OPINION} (second opinions: {share:.0%} of what it asked for)"
+    compared = f"macro-MAE less random's, as a mean over the curve, is {difference_in_words(less)}"
+    if verdict(less) == "better":
+        return f"One more opinion or one new track{of}: {would} would have needed {saving(curves, OPINION).in_words}; {compared}."
+    return f"One more opinion or one new track{of}: no saving by {would}; {compared}."
 
 
 def _notes(asked: catalogue.ActiveLearning) -> Iterator[str]:

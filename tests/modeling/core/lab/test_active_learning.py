@@ -17,7 +17,7 @@ from modeling.core.lab.running import run_experiment
 from modeling.core.lab.savings import recommended_in, savings_of, standings_of
 from modeling.core.lab.text import report_text
 from modeling.core.replay import Curves
-from tests.modeling.core.lab.planted import column, lab_data, silent
+from tests.modeling.core.lab.planted import column, lab_data, labels_by, silent
 
 QUICK = {"n_repeats": 6, "batch": 10, "strategies": ("k_center",)}
 
@@ -26,7 +26,7 @@ def ask(data, *, on_progress=silent, **options):
     return answer(ActiveLearning(**QUICK | options), data, on_progress=on_progress)
 
 
-def rare_in_a_corner(n=260, *, seed=0):
+def rare_in_a_corner(n=210, *, seed=0):
     """Nearly all tracks are of 5 and 6; those of 1 and 10 lie far out, each side in its own direction, and no two alike."""
     rng = np.random.default_rng(seed)
     level = rng.choice([1, 5, 6, 10], n, p=[0.04, 0.46, 0.46, 0.04])
@@ -58,7 +58,7 @@ def in_a_corner():
 
 
 def test_where_rare_levels_lie_in_a_corner_the_strategy_that_goes_there_is_recommended(in_a_corner):
-    standings, needed, _ = in_a_corner.tables
+    standings, needed, _ = in_a_corner.tables  # too few tracks to play back second opinions
 
     assert recommended_in(standings) == "k_center"
     assert standings_of(standings)[0].area_less.value < -0.1
@@ -85,6 +85,44 @@ def test_the_curve_stands_in_the_table_and_in_the_chart(in_a_corner):
         assert [cell.value for cell in column(table, series.name)] == list(series.y)
         assert [cell.se for cell in column(table, series.name)] == list(series.se)
     assert column(table, "random")[0] == column(table, "k_center")[0]  # the same labels at the start
+
+
+def test_one_more_opinion_is_weighed_against_one_new_track_with_simulated_and_with_real_people(monkeypatch):
+    monkeypatch.setattr(active_learning, "MAX_BATCHES", 3)
+    level = np.random.default_rng(0).integers(2, 10, 190)
+    people = {name: (range(190), bias, 1.0) for name, bias in {"ann": 0.0, "bob": 1.0, "cleo": -1.0}.items()}
+    data = lab_data(level=level, annotations=labels_by(level, people))
+
+    findings = ask(data, n_repeats=4, batch=5)
+
+    assert [table.title.partition(", ")[2] for table in findings.tables[::3]] == [
+        "",
+        "opinions of simulated annotators",
+        "your annotators' opinions",
+    ]
+    assert [table.best is None for table in findings.tables[::3]] == [False, True, True]
+    for table in findings.tables[3::3]:
+        assert set(column(table, "Strategy")) == {"random", "random_mix", "relabel_or_new"}
+    assert len(findings.charts) == 3
+    of_simulated, of_people = findings.conclusions[-2:]
+    assert of_simulated.startswith("One more opinion or one new track, opinions of simulated annotators: ")
+    assert of_people.startswith("One more opinion or one new track, your annotators' opinions: ")
+
+
+def test_where_few_tracks_have_several_labels_it_is_said_how_many_it_takes(monkeypatch):
+    monkeypatch.setattr(active_learning, "MAX_BATCHES", 3)
+    level = np.random.default_rng(0).integers(2, 10, 190)
+    rows = [row for row, uri in enumerate(lab_data(190).dataset.uris.tolist()) if not evaluation_slice([uri])[0]]
+    twice = labels_by(level, {"ann": (range(190), 0, 1), "bob": (rows[:7], 0, 1)})
+
+    few_twice = ask(lab_data(level=level, annotations=twice), n_repeats=4, batch=5)
+    few_tracks = ask(lab_data(150), n_repeats=4)
+
+    assert [table.title for table in few_twice.tables[3:]] == [
+        f"{title}{savings.SIMULATED}" for title in (savings.STANDINGS, savings.SAVINGS, savings.CURVE)
+    ]
+    assert "played back where 100 tracks have several labels; here 7 have" in " ".join(few_twice.notes)
+    assert "second opinions are played back from 172 tracks on, and there are" in " ".join(few_tracks.notes)
 
 
 def test_a_report_is_the_same_again_and_survives_json():
