@@ -11,8 +11,8 @@ from annotations.forms import LevelField
 from annotations.models import Genre, LabellingRules
 from annotations.models.guidance import MIN_RANDOM_SHARE
 from energyapp.charts import Column, Table
+from energyapp.charts.table import NOTHING
 from modeling.core.acquisition import STRATEGIES
-from modeling.core.lab.savings import Saving
 from modeling.ranking.proof import Proof, StrategyProof
 
 STRATEGY_WORDS = {
@@ -94,48 +94,37 @@ def choices(proof: Proof | None) -> list[Choice]:
     """Random first."""
     if proof is None:
         return [Choice(name) for name in STRATEGIES]
-    proofs = {each.strategy: each for each in proof.strategies}
-    return [Choice(name, _verdict(name, proofs), name == proof.recommended) for name in STRATEGIES]
+    return [Choice(name, _verdict(name, proof), name == proof.recommended) for name in STRATEGIES]
 
 
-def _verdict(name: str, proofs: dict[str, StrategyProof]) -> Verdict:
+def _verdict(name: str, proof: Proof) -> Verdict:
     if name == "random":
         return ""
-    if name not in proofs:
+    found = next((each for each in proof.strategies if each.strategy == name), None)
+    if found is None:
         return "not replayed"
-    if proofs[name].could_be_chance:
-        return "no saving"
-    return "saves" if proofs[name].area_less.value < 0 else "costs"
+    if not found.could_be_chance and found.area_less.value > 0:
+        return "costs"
+    # The best of several looks better than it is: where the proof recommends none, it is none that saves.
+    return "no saving" if found.could_be_chance or not proof.saves else "saves"
 
 
 def table(proof: Proof) -> Table:
     """How many labels each strategy needs to be as good as random, and the mean height of its curve less that of random's."""
-    columns = [Column("Strategy"), Column(f"For random’s {compared_at(proof):,}")]
+    columns = [Column("Strategy"), Column("Labels it takes")]
     columns += [Column("Above random", "signed", 3), Column("±", "number", 3)]
-    rows = []
-    for each in proof.strategies:
-        saving = _compared(each)
-        needed = _needed(saving.needed, saving.n_random) if saving else None
-        rows.append([each.strategy, needed, each.area_less.value, each.area_less.se])
-    return Table(columns, rows)
+    return Table(
+        columns,
+        [[each.strategy, _needed(each), each.area_less.value, each.area_less.se] for each in proof.strategies],
+    )
 
 
-def compared_at(proof: Proof) -> int:
-    """Labels of random that others are held to."""
-    return next((saving.n_random for each in proof.strategies if (saving := _compared(each))), 0)
-
-
-def _compared(each: StrategyProof) -> Saving | None:
-    """Half-way along the curve: of the end less is known, as nothing beyond was tried."""
-    return each.savings[len(each.savings) // 2] if each.savings else None
-
-
-def _needed(needed: int | None, n_random: int) -> str:
-    """
-    >>> _needed(150, 200), _needed(230, 200), _needed(None, 200)
-    ('150 (25 % fewer)', '230 (15 % more)', 'more than were tried')
-    """
-    if needed is None:
-        return "more than were tried"
-    share = round(100 * (1 - needed / n_random))
-    return f"{needed:,} ({abs(share)} % {'fewer' if share >= 0 else 'more'})"
+def _needed(each: StrategyProof) -> str:
+    """Half-way along the curve: near its end, where little is left to choose from, all are nearly alike."""
+    if not each.savings:
+        return NOTHING
+    half = each.savings[len(each.savings) // 2]
+    if half.needed is None or half.saved_share is None:
+        return f"more than tried for random’s {half.n_random:,}"
+    share = round(100 * half.saved_share)
+    return f"{half.needed:,} for random’s {half.n_random:,} ({abs(share)} % {'fewer' if share >= 0 else 'more'})"

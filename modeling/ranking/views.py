@@ -22,10 +22,10 @@ from modeling.dashboard.chart import as_download
 from modeling.lab_report import shown_chart
 from modeling.models import Experiment, TrainingRun
 from modeling.ranking import coverage
-from modeling.ranking.forms import DrawForm, SwitchForm, choices, compared_at, table
+from modeling.ranking.forms import DrawForm, SwitchForm, choices, table
 from modeling.ranking.models import Ranking
 from modeling.ranking.proof import EXPERIMENT, Proof, newest_proof
-from modeling.ranking.services import NO_STRATEGY, request_ranking
+from modeling.ranking.services import NO_STRATEGY, request_ranking, strategy_in_force
 
 NO_MODEL = "No model is in use, so nothing is predicted at any level."
 
@@ -156,15 +156,15 @@ def _proof_context(proof: Proof | None) -> dict[str, Any]:
     asked = Experiment.objects.filter(name=EXPERIMENT, options__thin_rare=False).select_related("job").defer("report")
     shown: dict[str, Any] = {"asked": asked.order_by("-pk").first()}
     if proof:
-        shown |= {"chart": shown_chart(proof.chart), "proof_table": table(proof), "compared_at": compared_at(proof)}
+        shown |= {"chart": shown_chart(proof.chart), "proof_table": table(proof)}
     return shown
 
 
 def _ranking_context(rules: LabellingRules) -> dict[str, Any]:
     """The newest that was asked for, and the one whose places are followed."""
-    of_strategy = Ranking.objects.filter(strategy=rules.order).select_related("job", "run")
+    rankings = Ranking.objects.select_related("job", "run")
     return {
-        "newest_ranking": of_strategy.order_by("-pk").first(),
-        "ranking": of_strategy.newest(rules.order),
+        "newest_ranking": rankings.filter(strategy=strategy_in_force()).order_by("-pk").first(),
+        "ranking": rankings.newest(rules.order),
         "n_left": RankedTrack.objects.filter(order=rules.order).count(),
     }

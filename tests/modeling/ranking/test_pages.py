@@ -61,6 +61,7 @@ def test_before_there_is_anything_the_page_says_what_there_will_be(as_admin):
     assert "No model yet" in html
     assert "No track has a genre." in html
     assert "There is none to follow: the order of new tracks is “random”." in html
+    assert "Find out what more labels bring" in html
 
 
 def test_every_strategy_is_offered_with_a_sentence_and_random_is_first(as_admin):
@@ -89,7 +90,8 @@ def test_the_proof_stands_beside_the_switch_and_marks_what_it_recommends(as_admi
     assert "k_center would have needed 150 labels." in html
     assert f'{forms.STRATEGY_WORDS["k_center"]} <span class="chip good">recommended</span>' in html
     assert f'{forms.STRATEGY_WORDS["rare_levels"]} <span class="chip">no saving on your data</span>' in html
-    assert "150 (25 % fewer)" in html
+    assert "150 for random’s 200 (25 % fewer)" in html
+    assert "more than tried for random’s 200" in html
     assert "Find out again" in html
 
 
@@ -102,8 +104,18 @@ def test_a_strategy_that_costs_labels_has_a_warning_and_can_be_chosen_neverthele
     as_admin.post("/queue/next/lead/", SWITCH | {"order": "rare_levels"})
 
     assert f'{forms.STRATEGY_WORDS["rare_levels"]} <span class="chip warn">costs labels on your data</span>' in html
-    assert f'{forms.STRATEGY_WORDS["k_center"]} <span class="chip">not replayed yet</span>' in html
+    assert f'{forms.STRATEGY_WORDS["k_center"]} <span class="chip">not replayed</span>' in html
     assert LabellingRules.objects.current().order == "rare_levels"
+
+
+def test_where_nothing_is_recommended_no_strategy_is_said_to_save(as_admin):
+    answered(recommended="random")
+
+    html = html_of(as_admin.get("/queue/next/"))
+
+    assert f'{forms.STRATEGY_WORDS["random"]} <span class="chip good">recommended</span>' in html
+    assert f'{forms.STRATEGY_WORDS["k_center"]} <span class="chip">no saving on your data</span>' in html
+    assert "saves labels" not in html
 
 
 def test_a_lead_reads_who_chooses_and_cannot_switch(as_lead):
@@ -224,6 +236,15 @@ def test_it_is_ranked_again_on_demand_and_twice_is_once(as_admin):
         as_admin.post("/queue/next/rank/")
 
     assert Ranking.objects.get().job.key == "k_center"
+
+
+def test_what_more_labels_bring_is_found_out_without_a_strategy_too(as_admin):
+    RulesFactory(order="by list")
+
+    html = html_of(as_admin.post("/queue/next/rank/", follow=True))
+
+    assert Ranking.objects.get().strategy == "random"
+    assert f'hx-get="{reverse("follow_job", args=[Ranking.objects.get().job_id])}"' in html
 
 
 def test_who_asks_what_it_would_save_sees_how_far_that_is(as_lead):
