@@ -127,39 +127,43 @@ def _opinions(
 ) -> tuple[dict[str, OpinionCurves], tuple[str, ...]]:
     """By where the opinions come from, and why there are none."""
     n_tracks, needed = len(used.dataset.y), _tracks_needed(OPINIONS_START, asked.batch)
-    n_several = int((labels_a_track(used.annotations, n_tracks) > 1).sum())
     if asked.thin_rare:
         return {}, ()
     if n_tracks < needed:
         return {}, (f"second opinions are played back from {needed} tracks on, and there are {n_tracks}",)
     sources: dict[str, Opinions] = {SIMULATED: partial(simulated_opinions, round_to_level(used.dataset.y))}
-    why_not: tuple[str, ...] = (
-        f"second opinions of real people are played back where {MIN_SEVERAL} tracks have several labels; here {n_several} have",
-    )
+    notes, found = list[str](), dict[str, OpinionCurves]()
+    n_several = int((labels_a_track(used.annotations, n_tracks) > 1).sum())
     if n_several >= MIN_SEVERAL:
-        sources, why_not = sources | {REAL: lambda rng: used.annotations}, ()
-    parts = {of: part_of(on_progress, at / len(sources), (at + 1) / len(sources)) for at, of in enumerate(sources)}
-    return {of: _played(opinions, used.dataset, asked, parts[of]) for of, opinions in sources.items()}, why_not
+        sources[REAL] = lambda rng: used.annotations
+    else:
+        notes.append(
+            f"second opinions of real people are played back where {MIN_SEVERAL} tracks have several labels; here {n_several} have"
+        )
+    for at, (of, opinions) in enumerate(sources.items()):
+        progress = part_of(on_progress, at / len(sources), (at + 1) / len(sources))
+        try:
+            found[of] = _played(opinions, used.dataset, asked, progress)
+        except ValueError as problem:  # what strategies of new tracks have shown is worth telling without these
+            notes.append(f"second opinions{of}, cannot be played back: {problem}")
+    return found, tuple(notes)
 
 
 def _played(
     opinions: Opinions, dataset: Dataset, asked: catalogue.ActiveLearning, on_progress: OnProgress
 ) -> OpinionCurves:
-    try:
-        return replay_opinions(
-            dataset,
-            opinions,
-            make_recipe=_recipe(asked),
-            batch=asked.batch,
-            n_repeats=asked.n_repeats,
-            start=OPINIONS_START,
-            most=_most(OPINIONS_START, asked.batch, (1 - HELD_SHARE) * len(dataset.y)),
-            seed=asked.seed,
-            held_share=HELD_SHARE,
-            on_progress=on_progress,
-        )
-    except ValueError as problem:
-        raise TooLittleData(f"{asked.recipe} cannot learn from second opinions: {problem}") from problem
+    return replay_opinions(
+        dataset,
+        opinions,
+        make_recipe=_recipe(asked),
+        batch=asked.batch,
+        n_repeats=asked.n_repeats,
+        start=OPINIONS_START,
+        most=_most(OPINIONS_START, asked.batch, (1 - HELD_SHARE) * len(dataset.y)),
+        seed=asked.seed,
+        held_share=HELD_SHARE,
+        on_progress=on_progress,
+    )
 
 
 # ---- In words

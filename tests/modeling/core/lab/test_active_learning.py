@@ -125,6 +125,17 @@ def test_where_few_tracks_have_several_labels_it_is_said_how_many_it_takes(monke
     assert "second opinions are played back from 172 tracks on, and there are" in " ".join(few_tracks.notes)
 
 
+def test_opinions_that_cannot_be_played_back_leave_the_rest_as_it_is(monkeypatch):
+    monkeypatch.setattr(active_learning, "MAX_BATCHES", 3)
+    level = np.random.default_rng(0).integers(2, 10, 190)
+    said_twice = labels_by(level, {"ann": (np.repeat(range(190), 2), 0, 1)})
+
+    findings = ask(lab_data(level=level, annotations=said_twice), n_repeats=4, batch=5)
+
+    assert len(findings.tables) == 6
+    assert "your annotators' opinions, cannot be played back: found two labels of a track" in " ".join(findings.notes)
+
+
 def test_a_report_is_the_same_again_and_survives_json():
     reports = [run_experiment(ActiveLearning(**QUICK | {"n_repeats": 4}), pure_noise(130)) for _ in range(2)]
 
