@@ -226,9 +226,9 @@ def _assemble(features: FeatureMatrix, labels: list[Label], *, n_left_out: int) 
 def uris_and_groups(row_of_track: Mapping[int, int]) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
     """Of the tracks with these ids, each at its row."""
     uris, groups = np.empty(len(row_of_track), object), np.empty(len(row_of_track), object)
-    for track in Track.objects.only("uri", "artist", "sha256").iterator(CHUNK_ROWS):
-        if (row := row_of_track.get(track.pk)) is not None:
-            uris[row], groups[row] = track.uri, group_of(track)
+    for pk, uri, artist, sha256 in Track.objects.values_list("pk", "uri", "artist", "sha256").iterator(CHUNK_ROWS):
+        if (row := row_of_track.get(pk)) is not None:
+            uris[row], groups[row] = uri, group_name(artist, sha256, uri)
     return uris.astype(np.str_), groups.astype(np.str_)
 
 
@@ -266,10 +266,6 @@ def _notes(annotations: list[Label], uris: NDArray[np.str_]) -> tuple[str, ...]:
     return tuple(sentence for holds, sentence in said if holds)
 
 
-def group_of(track: Track) -> str:
-    """What is held out together: an artist's tracks; without an artist, tracks with the same bytes."""
-    return group_name(track.artist, track.sha256, track.uri)
-
-
 def group_name(artist: str, sha256: str, uri: str) -> str:
+    """What is held out together: an artist's tracks; without an artist, tracks with the same bytes."""
     return artist.casefold().strip() or sha256 or uri
