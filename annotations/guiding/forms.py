@@ -20,7 +20,7 @@ ORDER_WORDS = {
     "oldest": "what came in first comes first",
     LIST_ORDER: "as the list below says; what it does not name comes after it, at random",
 }
-STRATEGY_WORDS = "by a strategy, chosen on the page “What next”; what it does not rank comes after it, at random"
+STRATEGY_WORDS = "as this strategy ranks them; what it does not rank comes after it, at random"
 
 
 def orders(now: LabellingRules) -> list[tuple[str, str]]:
