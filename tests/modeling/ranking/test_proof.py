@@ -5,11 +5,14 @@ from dataclasses import replace
 import pytest
 
 from modeling.core.estimates import Estimate
+from modeling.core.lab.catalogue import ActiveLearning
 from modeling.core.lab.report import Chart, Findings, Report, Series
+from modeling.core.lab.running import run_experiment
 from modeling.core.lab.savings import CURVE, REAL, SIMULATED, Choice, Saving, Standing, savings_table, standings_table
 from modeling.models import Experiment
 from modeling.ranking.proof import newest_proof
 from tests.factories import AnnotationFactory, ExperimentFactory
+from tests.modeling.core.lab.planted import lab_data
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +83,21 @@ def test_second_opinions_of_ones_own_annotators_stand_apart_and_those_of_simulat
 
     assert (opinion.strategy, opinion.savings, opinion.could_be_chance) == ("relabel_or_new", (saving,), True)
     assert len(newest_proof().strategies) == 2
+
+
+def test_what_the_experiment_writes_is_what_is_read_and_shown(as_lead):
+    asked = ActiveLearning(n_repeats=4, batch=10, strategies=("k_center", "rare_levels"))
+    report = run_experiment(asked, lab_data(150))
+    experiment = ExperimentFactory(name="active_learning", options=asked.options, report=report.to_json())
+
+    proof = newest_proof()
+
+    assert proof.sentence == report.findings.conclusions[0]
+    assert {each.strategy for each in proof.strategies} == {"k_center", "rare_levels"}
+    assert all(len(each.savings) == 3 for each in proof.strategies)
+    assert proof.recommended in {"random", "k_center", "rare_levels"}
+    assert {series.name for series in proof.chart.series} == {"random", "k_center", "rare_levels"}
+    assert as_lead.get(f"/lab/{experiment.pk}/").status_code == 200
 
 
 def test_where_nothing_is_recommended_it_is_random():

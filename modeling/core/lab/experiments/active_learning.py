@@ -55,12 +55,12 @@ def answer(
     opinions, why_not = _opinions(used, asked, part_of(on_progress, 0.7, 1.0))
     on_progress(1.0, "done")
     return Findings(
-        conclusions=(*_conclusions(curves), *(_on_opinions(of, found) for of, found in opinions.items())),
+        conclusions=(*_conclusions(curves), *(_on_opinions(whose, found) for whose, found in opinions.items())),
         tables=(
             *tables(curves, chosen=choice(curves)),
-            *(table for of, found in opinions.items() for table in tables(found, of)),
+            *(table for whose, found in opinions.items() for table in tables(found, whose)),
         ),
-        charts=(chart(curves), *(chart(found, of) for of, found in opinions.items())),
+        charts=(chart(curves), *(chart(found, whose) for whose, found in opinions.items())),
         notes=(*used.notes, *why_not, *_notes(asked)),
     )
 
@@ -125,28 +125,30 @@ def _curves(dataset: Dataset, asked: catalogue.ActiveLearning, on_progress: OnPr
 def _opinions(
     used: LabData, asked: catalogue.ActiveLearning, on_progress: OnProgress
 ) -> tuple[dict[str, OpinionCurves], tuple[str, ...]]:
-    """By where the opinions come from, and why there are none."""
+    """By whose opinions they are, and why there are none."""
+    sources, why_not = _sources(used, asked)
+    found, notes = dict[str, OpinionCurves](), [*why_not]
+    for at, (whose, opinions) in enumerate(sources.items()):
+        progress = part_of(on_progress, at / len(sources), (at + 1) / len(sources))
+        try:
+            found[whose] = _played(opinions, used.dataset, asked, progress)
+        except ValueError as problem:  # what strategies of new tracks have shown is worth telling without these
+            notes.append(f"second opinions{whose}, cannot be played back: {problem}")
+    return found, tuple(notes)
+
+
+def _sources(used: LabData, asked: catalogue.ActiveLearning) -> tuple[dict[str, Opinions], tuple[str, ...]]:
     n_tracks, needed = len(used.dataset.y), _tracks_needed(OPINIONS_START, asked.batch)
     if asked.thin_rare:
         return {}, ()
     if n_tracks < needed:
         return {}, (f"second opinions are played back from {needed} tracks on, and there are {n_tracks}",)
-    sources: dict[str, Opinions] = {SIMULATED: partial(simulated_opinions, round_to_level(used.dataset.y))}
-    notes, found = list[str](), dict[str, OpinionCurves]()
+    simulated: Opinions = partial(simulated_opinions, round_to_level(used.dataset.y))
     n_several = int((labels_a_track(used.annotations, n_tracks) > 1).sum())
     if n_several >= MIN_SEVERAL:
-        sources[REAL] = lambda rng: used.annotations
-    else:
-        notes.append(
-            f"second opinions of real people are played back where {MIN_SEVERAL} tracks have several labels; here {n_several} have"
-        )
-    for at, (of, opinions) in enumerate(sources.items()):
-        progress = part_of(on_progress, at / len(sources), (at + 1) / len(sources))
-        try:
-            found[of] = _played(opinions, used.dataset, asked, progress)
-        except ValueError as problem:  # what strategies of new tracks have shown is worth telling without these
-            notes.append(f"second opinions{of}, cannot be played back: {problem}")
-    return found, tuple(notes)
+        return {SIMULATED: simulated, REAL: lambda rng: used.annotations}, ()
+    said = f"second opinions of real people are played back where {MIN_SEVERAL} tracks have several labels; here {n_several} have"
+    return {SIMULATED: simulated}, (said,)
 
 
 def _played(
@@ -181,13 +183,13 @@ def _conclusions(curves: Curves) -> Iterator[str]:
         yield f"These would have cost labels: {', '.join(worse)}."
 
 
-def _on_opinions(of: str, curves: OpinionCurves) -> str:
+def _on_opinions(whose: str, curves: OpinionCurves) -> str:
     less, share = curves.area_less(OPINION), curves.second_share[OPINION].mean()
     would = f"{OPINION} (second opinions: {share:.0%} of what it asked for)"
     compared = f"macro-MAE less random's, as a mean over the curve, is {difference_in_words(less)}"
     if verdict(less) == "better":
-        return f"One more opinion or one new track{of}: {would} would have needed {saving(curves, OPINION).in_words}; {compared}."
-    return f"One more opinion or one new track{of}: no saving by {would}; {compared}."
+        return f"One more opinion or one new track{whose}: {would} would have needed {saving(curves, OPINION).in_words}; {compared}."
+    return f"One more opinion or one new track{whose}: no saving by {would}; {compared}."
 
 
 def _notes(asked: catalogue.ActiveLearning) -> Iterator[str]:
