@@ -143,11 +143,6 @@ def in_turn(*weighings: Weighing) -> Weighing:
     return weighing
 
 
-def at_random(sight: Sight, seed: int) -> Worth:
-    """Every track equally likely, but for those that are near a labelled or chosen one."""
-    return lambda now: np.zeros(len(now.nearest))
-
-
 def one_by_one(weighing: Weighing, *, needs_model: bool = True) -> Strategy:
     """The strategy that chooses greedily by worth."""
 
@@ -169,5 +164,6 @@ STRATEGIES: dict[str, Strategy] = {
     "rare_levels": one_by_one(rare_levels),
     "committee_spread": one_by_one(committee_spread),
     "density_weighted": one_by_one(density_weighted, needs_model=False),
+    "k_center_and_rare_levels": one_by_one(in_turn(k_center, k_center, rare_levels)),
     "relabel_or_new": relabel_or_new,
 }

@@ -140,7 +140,7 @@ def coordinates(X: Matrix) -> Coordinates:
 
 def distances(some: Coordinates, others: Coordinates) -> Matrix:
     """Between all of both, shape (n_some, n_others), float32; those of copies are 0 but for rounding (about .001)."""
-    squared = -2 * some @ others.T
+    squared = some @ (-2 * others.T)
     squared += np.einsum("ij,ij->i", some, some)[:, None]
     squared += np.einsum("ij,ij->i", others, others)
     return np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
