@@ -75,7 +75,9 @@ def worth(
     """Macro-MAE on the evaluation slice with labels of the strategy's choice, and with as many that were drawn.
 
     As many as both have brought, subsets of the larger side being drawn repeatedly. The interval knows which artists the
-    slice has and which tracks either side happened to get.
+    slice has and which tracks either side happened to get. Where the strategy was chance it covered 0 in 95 and 100 of 100
+    planted libraries, but in 88 of 100 where no label before was of a rare level: then two or three drawn tracks decide,
+    and it is too narrow.
 
     Parameters
     ----------
@@ -95,18 +97,14 @@ def worth(
     n_each = min(MAX_EACH, *map(len, sides))
     _refuse_too_few(int(in_slice.sum()), *map(len, sides))
     models = _Models(dataset, truth, rng.permutation(base)[:MAX_BEFORE], np.flatnonzero(in_slice), rng)
-    whole, half, variance = [], [], 0.0
+    errors, variance = [], 0.0
     for done, rows in enumerate(sides):
         on_progress(done / 2, "The strategy against random draws")
-        whole.append(models.errors(rows, n_each).mean(axis=0))
-        of_halves = models.errors(rows, n_each // 2)
-        half.append(of_halves.mean(axis=0))
-        variance += models.variance(of_halves, (n_each // 2) / len(rows))
-    macro_mae = [mean_over_strata(error, models.truth).value for error in whole]
-    # By many models of halves and not by one of all: what is a single model's own is in the variance already.
-    of_tracks = carefully_paired(half[1], half[0], strata=models.truth, clusters=models.artists).se
-    se = float(np.hypot(of_tracks, np.sqrt(variance)))
-    return Against.of((n_each, n_each), *macro_mae, se=se)
+        errors.append(models.errors(rows, n_each).mean(axis=0))
+        variance += models.variance(rows, n_each // 2)
+    of_ranked, of_random = errors
+    found = carefully_paired(of_random, of_ranked, strata=models.truth, clusters=models.artists)
+    return Against.of((n_each, n_each), found.after, found.before, se=float(np.hypot(found.se, np.sqrt(variance))))
 
 
 def _refuse_too_few(n_judged: int, n_ranked: int, n_random: int) -> None:
@@ -142,14 +140,14 @@ class _Models:
         n_subsets = N_SUBSETS if size < len(rows) else 1
         return np.stack([self._error(self.rng.permutation(rows)[:size]) for _ in range(n_subsets)])
 
-    def variance(self, errors: Floats, share: float) -> float:
-        """Of macro-MAE, by which tracks this side happened to get; from models of subsets that hold this share of them.
+    def variance(self, rows: NDArray[np.int64], size: int) -> float:
+        """Of macro-MAE, by which tracks this side happened to get.
 
-        Subsets without repetition spread less the more of all they hold: the jackknife that leaves out many (Shao and Wu, "A
-        General Theory for Jackknife Variance Estimation", Annals of Statistics 1989).
+        From subsets without repetition, which spread less the more of all they hold: the jackknife that leaves out many (Shao
+        and Wu, "A General Theory for Jackknife Variance Estimation", Annals of Statistics 1989).
         """
-        macro_mae = [mean_over_strata(error, self.truth).value for error in errors]
-        return float(np.var(macro_mae, ddof=1)) * share / (1 - share)
+        macro_mae = [mean_over_strata(error, self.truth).value for error in self.errors(rows, size)]
+        return float(np.var(macro_mae, ddof=1)) * size / (len(rows) - size)
 
     def _error(self, more: NDArray[np.int64]) -> Floats:
         known = self.dataset.rows(np.sort(np.concatenate([self.base, more])))

@@ -49,11 +49,7 @@ class Live:
             return "Nothing can be said yet of what its labels are worth."
         if worth["low"] <= 0 <= worth["high"]:
             return "Its labels and random ones bring the same, as far as can be told."
-        return (
-            "Its labels bring more than random ones."
-            if worth["high"] < 0
-            else "Its labels bring less than random ones."
-        )
+        return f"Its labels bring {'more' if worth['high'] < 0 else 'less'} than random ones."
 
     @property
     def rows(self) -> list[Row]:
@@ -64,14 +60,18 @@ class Live:
             Row(
                 f"Macro-MAE of a model{of_each}",
                 worth,
-                "none needed: judged on the evaluation slice, which is drawn uniformly and which no strategy touches",
+                "Needs no correction: judged on the evaluation slice, drawn uniformly, which no strategy touches.",
             ),
             Row(
-                "How far the model in use was off when it asked",
+                "How far the model in use was off before the label",
                 self.content["error"],
-                "level by level, each counting once: a strategy picks other levels than chance does",
+                "Corrected: level by level, each level once, as a strategy picks other levels than chance does.",
             ),
-            Row(f"Share of rare levels{levels}", rare, "none: random tracks tell what the library is like"),
+            Row(
+                f"Share of rare levels{levels}",
+                rare,
+                "Not corrected: what is drawn at random tells what the library is like.",
+            ),
         ]
 
 
