@@ -2,7 +2,7 @@
 
 python -m modeling.core.benchmarks.second_opinions PATH/TO/tracks.csv [PATH/TO/annotations.csv] [--repeats N] [--seed N] [--slips]
 
-Without annotations people are made up; with them, theirs are played back, and judged by.
+Without annotations people are made up; with them, theirs are played back. What is learnt is judged by the energy of the tracks.
 """
 
 import argparse
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-from annotations.consensus import estimate
 from modeling.core.acquisition import Strategy
 from modeling.core.acquisition_space import Rows
 from modeling.core.annotations import Annotations
@@ -72,6 +71,11 @@ def with_slips(level: Levels, rng: np.random.Generator) -> Annotations:
     return Annotations(said.track, said.annotator, plant_errors(said.level, rng)[0])
 
 
+def as_they_are(said: Annotations, rng: np.random.Generator) -> Annotations:
+    """Nothing is made up."""
+    return said
+
+
 def read_annotations(path: Path, uris: Sequence[str]) -> Annotations:
     """Columns `energy, track_uri, annotator_id`; of the tracks with these uris."""
     row_of_track = {uri: row for row, uri in enumerate(uris)}
@@ -82,13 +86,6 @@ def read_annotations(path: Path, uris: Sequence[str]) -> Annotations:
         np.array([row["annotator_id"] for row in said]),
         np.array([row["energy"] for row in said], int),
     )
-
-
-def _given(path: Path, tracks: Dataset) -> Opinions:
-    """What people said, and the tracks' levels by it, which are what is judged by."""
-    said = read_annotations(path, tracks.uris.tolist())
-    tracks.y[:] = estimate(said.track, np.unique(said.annotator, return_inverse=True)[1], said.level).level
-    return lambda rng: said
 
 
 def played_back(tracks: Dataset, opinions: Opinions, *, n_repeats: int, seed: int) -> OpinionCurves:
@@ -141,8 +138,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--slips", action="store_true", help="7.5 %% of the simulated labels are far off besides")
     asked, began = parser.parse_args(arguments), time.perf_counter()
     tracks = read_tracks(asked.path)
+    opinions: Opinions
     made_up = with_slips if asked.slips else simulated_opinions
-    opinions = _given(asked.annotations, tracks) if asked.annotations else partial(made_up, round_to_level(tracks.y))
+    opinions = partial(made_up, round_to_level(tracks.y))
+    if asked.annotations:
+        opinions = partial(as_they_are, read_annotations(asked.annotations, tracks.uris.tolist()))
     curves = played_back(tracks, opinions, n_repeats=asked.repeats, seed=asked.seed)
     print(file=sys.stderr)
     print(*markdown(curves), sep="\n")
