@@ -33,7 +33,7 @@ Opinions = Callable[[np.random.Generator], Annotations]
 
 ACTIVE_LAB, OURS = "cleanlab ActiveLab", "relabel_or_new"
 N_REPEATS, BATCH, START, MOST = 30, 20, 60, 300
-# The seed of the published table; what there was to choose was chosen on others (1000 to 1039, of a prototype).
+# What there was to choose was chosen on repeats of other seeds.
 SEED = 7
 SHOWN_SIZES = (60, 120, 180, 240, 300)
 
@@ -138,9 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--slips", action="store_true", help="7.5 %% of the simulated labels are far off besides")
     asked, began = parser.parse_args(arguments), time.perf_counter()
     tracks = read_tracks(asked.path)
-    opinions: Opinions
-    made_up = with_slips if asked.slips else simulated_opinions
-    opinions = partial(made_up, round_to_level(tracks.y))
+    opinions: Opinions = partial(with_slips if asked.slips else simulated_opinions, round_to_level(tracks.y))
     if asked.annotations:
         opinions = partial(as_they_are, read_annotations(asked.annotations, tracks.uris.tolist()))
     curves = played_back(tracks, opinions, n_repeats=asked.repeats, seed=asked.seed)
