@@ -46,10 +46,12 @@ bench-consensus: .venv/.installed-worker
 	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.consensus simulated $(TRACKS))
 	@$(if $(RATINGS),$(PY) -m modeling.core.benchmarks.consensus ratings $(RATINGS))
 
-# How many labels each strategy of choosing what to label next would have needed, beside random.
-bench-acquisition: .venv/.installed-worker
+# How many labels each strategy of choosing what to label next would have needed, beside random; a second opinion or a new track,
+# beside cleanlab's ActiveLab.
+bench-acquisition: .venv/.installed-dev
 	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.acquisition $(TRACKS),echo "What to label next is measured on TRACKS=tracks.csv.")
 	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.acquisition $(TRACKS) --thin)
+	@$(if $(TRACKS),$(PY) -m modeling.core.benchmarks.second_opinions $(TRACKS))
 
 # Handing out a track and storing a label, with 100,000 tracks and 300,000 labels, on SQLite and (where it is installed) on Postgres.
 bench-labelling: .venv/.installed-worker

@@ -15,17 +15,20 @@ from modeling.core.benchmarks.emomusic import read_tracks
 from modeling.core.dataset import Dataset
 from modeling.core.lab.catalogue import NEW_TRACK_STRATEGIES
 from modeling.core.lab.experiments.active_learning import THINNED
+from modeling.core.lab.replay_tables import choice
 from modeling.core.recipes.ridge_thresholds import RidgeThresholds
 from modeling.core.replay import Curves, replay
 
 N_REPEATS, BATCH, MOST = 30, 20, 300
+# Of the published tables; what there was to choose was chosen on others.
+SEED = 7
 # Labels of random whose error is to be reached, and the size that the target speaks of.
 EQUAL_TO = (100, 160, 200)
 TARGET_N, TARGET_SAVED, TARGET_SE = 200, 0.25, 1.0
 
 
 def replayed(dataset: Dataset, names: Sequence[str], *, n_repeats: int, is_thinned: bool) -> Curves:
-    """Paired repeats; a third of the tracks is held out by artist, and never thinned."""
+    """Paired repeats; three tenths of the tracks are held out by artist, and never thinned."""
     return replay(
         dataset,
         dict.fromkeys(("random", *names)),
@@ -33,6 +36,7 @@ def replayed(dataset: Dataset, names: Sequence[str], *, n_repeats: int, is_thinn
         batch=BATCH,
         n_repeats=n_repeats,
         most=MOST,
+        seed=SEED,
         thin=THINNED if is_thinned else None,
         on_progress=lambda share, message: print(f"\r{share:4.0%} {message:60}", end="", file=sys.stderr),
     )
@@ -53,6 +57,15 @@ def savings_markdown(curves: Curves, *, is_thinned: bool) -> Iterator[str]:
                 else less.value <= TARGET_SE * less.se
             )
             yield f"| {name} | {less.value:+.3f} ± {less.se:.3f} | {' | '.join(needed)} | {'met' if is_met else 'MISSED'} |"
+
+
+def recommendation(curves: Curves) -> str:
+    """What the experiment `active_learning` would recommend of these repeats."""
+    found = choice(curves)
+    return (
+        f"Recommended: {found.recommended}. {found.candidate} had the lowest area in half of the repeats; in the others it is"
+        f" {found.judged.value:+.3f} ± {found.judged.se:.3f}."
+    )
 
 
 def _needed(curves: Curves, name: str, n: int) -> str:
@@ -80,7 +93,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tracks, began = read_tracks(asked.path), time.perf_counter()
     curves = replayed(tracks, asked.strategies, n_repeats=asked.repeats, is_thinned=asked.thin)
     print(file=sys.stderr)
-    print(*savings_markdown(curves, is_thinned=asked.thin), "", *curves_markdown(curves), sep="\n")
+    print(
+        *savings_markdown(curves, is_thinned=asked.thin),
+        "",
+        recommendation(curves),
+        "",
+        *curves_markdown(curves),
+        sep="\n",
+    )
     levels = f"levels {', '.join(map(str, THINNED))} thinned to a quarter" if asked.thin else "levels as they are"
     print(
         f"\n{len(tracks.y)} tracks, {levels}; {asked.repeats} repeats, batches of {BATCH}; {time.perf_counter() - began:.0f} s"

@@ -235,6 +235,7 @@ def test_the_benchmark_says_of_each_strategy_whether_it_reached_what_was_aimed_a
     assert thinned[2].startswith("| fast | -0.320 ± 0.000 | 50 (50 to 50) | 80 (80 to 80) | 100 (100 to 100) | met |")
     assert [line.split(" | ")[-1] for line in as_is[2:]] == ["met |", "MISSED |"]
     assert "| 253 (" in thinned[3]
+    assert benchmark.recommendation(curves).startswith("Recommended: random. fast had the lowest area in half")
     assert "| 300 | 1.400 ± 0.006 |" in list(benchmark.curves_markdown(curves))[-1]
 
 
