@@ -79,7 +79,7 @@ def rare_levels(sight: Sight, seed: int) -> Worth:
     """
     odds = odds_of_levels(sight)
     known = np.bincount(round_to_level(sight.level), minlength=MAX_LEVEL + 1)[MIN_LEVEL:]
-    # The largest of u^(1 / weight) is a draw in proportion to weights (Efraimidis and Spirakis 2006); so is that of this.
+    # The largest of weight / exponential is a draw in proportion to weights (Efraimidis and Spirakis 2006).
     luck = 1 / np.random.default_rng(seed).exponential(size=len(odds))
 
     def worth(now: Choosing) -> Floats:
@@ -101,7 +101,7 @@ def odds_of_levels(sight: Sight) -> Floats:
     # Standard deviation to scale.
     spread = max(LEAST_SPREAD, float(np.sqrt(np.mean(residual**2)))) * np.sqrt(3) / np.pi
     expected = level.mean() + slope * (sight.open_score - score.mean())
-    above = [(1 + np.tanh((expected - level - 0.5) / spread / 2)) / 2 for level in LEVELS[:-1]]
+    above = [(1 + np.tanh((expected - k - 0.5) / spread / 2)) / 2 for k in LEVELS[:-1]]
     return -np.diff([np.ones_like(expected), *above, np.zeros_like(expected)], axis=0).T
 
 
