@@ -37,7 +37,7 @@ def _rank(ranking: Ranking, claim: Claim) -> None:
     candidates = read_candidates(run)
     n_open = int(candidates.pool.is_open.sum())
     claim.report(0.3, f"Ranking {n_open:,} open tracks by {ranking.strategy}")
-    chosen = _chosen(candidates, ranking)
+    chosen = _chosen(candidates, ranking.strategy, run)
     claim.report(0.55, "Looking for tracks that are alike")
     near = _near(candidates, chosen)
     found = findings(candidates.data, on_progress=lambda share, said: claim.report(0.6 + 0.3 * share, said))
@@ -58,11 +58,13 @@ def _sentence(ranking: Ranking, n_open: int, n_ranked: int, n_without: int) -> s
     return f"{n_ranked:,} tracks ranked by {ranking.strategy}, of {n_open:,} open ones{left_out}."
 
 
-def _chosen(candidates: Candidates, ranking: Ranking) -> NDArray[np.intp]:
+def _chosen(candidates: Candidates, strategy: str, run: TrainingRun | None) -> NDArray[np.intp]:
     """Rows of the pool, the first place first; none where chance is the order."""
-    if ranking.strategy == NO_STRATEGY:
+    if strategy == NO_STRATEGY:
         return np.empty(0, np.intp)
-    return STRATEGIES[ranking.strategy](candidates.pool, N_RANKED, ranking.pk)
+    # As long as nothing else is known chance falls the same way: asked again it gives the same places.
+    seed = run.pk if run else 0
+    return STRATEGIES[strategy](candidates.pool, N_RANKED, seed)
 
 
 def _near(candidates: Candidates, chosen: NDArray[np.intp]) -> list[tuple[int, list[int]]]:

@@ -131,11 +131,13 @@ def test_labelled_tracks_may_be_ranked_for_one_more_opinion_where_they_are_to_ha
 
 @pytest.mark.parametrize("strategy", [*STRATEGIES, "everything"])
 def test_no_strategy_looks_at_labels_of_the_evaluation_slice(library, strategy):
-    new_tracks(8)
+    train()
+    new_tracks(30)
     rank(strategy)
     before = ranked(strategy)
 
     for track in Track.objects.filter(uri__in=[uri for uri in library if in_evaluation_slice(uri)]):
+        AnnotationFactory(track=track, level=10)
         AnnotationFactory(track=track, level=10)
     rank(strategy)
 
