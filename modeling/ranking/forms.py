@@ -22,6 +22,7 @@ STRATEGY_WORDS = {
     "rare_levels": "tracks that the model takes for levels with few labels.",
     "committee_spread": "tracks about which several models, each taught by a part of the labels, disagree most.",
     "density_weighted": "tracks unlike the labelled ones and like many others, so that no hour goes into oddities.",
+    "k_center_and_rare_levels": "by turns: two tracks as k_center chooses, then one as rare_levels does.",
     "relabel_or_new": "a new track or a second opinion on a doubtful label, whichever promises more.",
 }
 # These hand labelled tracks out again: where one label makes a track complete there is nothing for them to choose from.
@@ -100,13 +101,19 @@ def choices(proof: Proof | None) -> list[Choice]:
 def _verdict(name: str, proof: Proof) -> Verdict:
     if name == "random":
         return ""
-    found = next((each for each in proof.strategies if each.strategy == name), None)
+    found = next((each for each in _shown(proof) if each.strategy == name), None)
     if found is None:
         return "not replayed"
     if not found.could_be_chance and found.area_less.value > 0:
         return "costs"
-    # The best of several looks better than it is: where the proof recommends none, it is none that saves.
-    return "no saving" if found.could_be_chance or not proof.saves else "saves"
+    # The best of several looks better than it is: where the proof recommends none of them, none of them saves.
+    is_believed = proof.saves or name in ASKS_FOR_OPINIONS
+    return "saves" if is_believed and not found.could_be_chance else "no saving"
+
+
+def _shown(proof: Proof) -> list[StrategyProof]:
+    """Of strategies that ask for opinions only what they did with opinions: without, there is nothing for them to weigh."""
+    return [each for each in proof.strategies if each.strategy not in ASKS_FOR_OPINIONS] + list(proof.opinions)
 
 
 def table(proof: Proof) -> Table:
@@ -115,7 +122,7 @@ def table(proof: Proof) -> Table:
     columns += [Column("Above random", "signed", 3), Column("±", "number", 3)]
     return Table(
         columns,
-        [[each.strategy, _needed(each), each.area_less.value, each.area_less.se] for each in proof.strategies],
+        [[each.strategy, _needed(each), each.area_less.value, each.area_less.se] for each in _shown(proof)],
     )
 
 

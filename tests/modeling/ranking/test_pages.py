@@ -118,6 +118,18 @@ def test_where_nothing_is_recommended_no_strategy_is_said_to_save(as_admin):
     assert "saves labels" not in html
 
 
+def test_what_asks_for_opinions_is_judged_by_what_it_did_with_opinions():
+    answered(recommended="random")
+    without, with_ = (StrategyProof("relabel_or_new", Estimate(value, 0.01), ()) for value in (0.05, -0.05))
+    proof = replace(newest_proof(), strategies=(without,))
+
+    verdicts = [
+        {each.name: each.verdict for each in forms.choices(each)} for each in (proof, replace(proof, opinions=(with_,)))
+    ]
+
+    assert [found["relabel_or_new"] for found in verdicts] == ["not replayed", "saves"]
+
+
 def test_a_lead_reads_who_chooses_and_cannot_switch(as_lead):
     RulesFactory(order="k_center", random_share=30)
 
