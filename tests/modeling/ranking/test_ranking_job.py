@@ -17,9 +17,8 @@ from energyapp.jobs.claims import ClaimLost
 from energyapp.jobs.models import HEARTBEAT_TIMEOUT, Job
 from modeling import services
 from modeling.core.acquisition import STRATEGIES
-from modeling.models import Prediction
 from modeling.ranking import ranking_job
-from modeling.ranking.candidates import NothingKnown, read_candidates
+from modeling.ranking.candidates import NothingKnown
 from modeling.ranking.models import Ranking
 from modeling.ranking.nearness import MAX_NEAR
 from modeling.ranking.services import request_ranking
@@ -168,20 +167,7 @@ def test_in_which_order_tracks_came_in_changes_nothing(strategy):
     assert strategy == "random" or forwards
 
 
-# ---- What strategies know
-
-
-def test_before_there_is_a_model_there_are_no_scores_and_labels_are_known(library):
-    new_tracks(3)
-
-    found = read_candidates(None)
-
-    assert found.pool.score is None
-    known = {uri: level for uri, level in library.items() if not in_evaluation_slice(uri)}
-    level_of = dict(zip(found.track_ids.tolist(), found.pool.level, strict=True))
-    assert {track.uri: level_of[track.pk] for track in Track.objects.filter(uri__in=known)} == known
-    assert found.pool.is_open.sum() == np.isnan(found.pool.level).sum() == 3
-    assert len(found.pool.annotations.level) == len(known)
+# ---- What there is to go by
 
 
 def test_without_any_label_new_tracks_are_ranked_too(db):
@@ -191,30 +177,6 @@ def test_without_any_label_new_tracks_are_ranked_too(db):
 
     assert (ranking.n_ranked, ranking.run) == (30, None)
     assert "Too few labels" in ranking.found["more"]["sentence"]
-
-
-def test_a_labelled_track_has_the_score_of_a_model_that_had_not_seen_its_label(library):
-    run = train()
-    (since,) = new_tracks(1)
-    predicted = Prediction.objects.create(run=run, track=since, part=Prediction.Part.FINAL, score=3.25, level=3)
-    AnnotationFactory(track=since, level=9)
-
-    found = read_candidates(run)
-
-    score_of = dict(zip(found.track_ids.tolist(), found.pool.score, strict=True))
-    assert score_of.pop(since.pk) == predicted.score
-    out_of_fold = run.predictions.filter(part=Prediction.Part.OUT_OF_FOLD)
-    assert score_of == dict(out_of_fold.values_list("track", "score"))
-
-
-def test_what_the_run_has_not_predicted_yet_is_predicted_without_being_stored(library):
-    run = train()
-    (track,) = new_tracks(1)
-
-    found = read_candidates(run)
-
-    assert found.pool.score[found.pool.is_open] == pytest.approx(1, abs=1.5)
-    assert not run.predictions.filter(track=track).exists()
 
 
 def test_a_run_whose_model_is_gone_leaves_the_order_as_it_was(library):
