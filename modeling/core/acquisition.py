@@ -58,16 +58,14 @@ def greedy_inputs_outputs(sight: Sight, seed: int) -> Worth:
     Wu, Lin and Huang, "Active Learning for Regression Using Greedy Sampling", Information Sciences 2019.
     """
 
-    def to_known(part: slice) -> Matrix:
-        apart = distances(sight.open_at[part], sight.known_at)
-        return apart * np.abs(sight.open_score[part, None] - sight.level)
-
-    apart = sight.smallest(to_known)
+    score, level = sight.open_score.astype(np.float32), sight.level.astype(np.float32)
+    apart = sight.smallest(
+        lambda part: distances(sight.open_at[part], sight.known_at) * np.abs(score[part, None] - level)
+    )
 
     def worth(now: Choosing) -> Matrix:
         if now.to_newest is not None:
-            in_level = np.abs(sight.open_score - sight.open_score[now.chosen[-1]])
-            np.minimum(apart, now.to_newest * in_level, out=apart)
+            np.minimum(apart, now.to_newest * np.abs(score - score[now.chosen[-1]]), out=apart)
         return apart
 
     return worth

@@ -6,6 +6,8 @@ import pytest
 
 from modeling.core import replay as replay_module
 from modeling.core.dataset import Dataset
+from modeling.core.decisions import round_to_level
+from modeling.core.intervals import ConformalIntervals
 from modeling.core.recipes.ridge_thresholds import RidgeThresholds
 from modeling.core.replay import Curves, keys, replay
 
@@ -78,19 +80,43 @@ def test_strategies_are_never_told_of_held_out_artists(watched):
         assert np.array_equal(pool.is_open, ~known)
 
 
-def test_scores_of_labelled_tracks_are_by_models_that_had_not_seen_the_label(watched):
-    """Labels are noise, so that only who has seen one can know it."""
-    noise = np.random.default_rng(5)
-    data = a_dataset(400, n_artists=400, level_from=lambda X: noise.normal(size=len(X)))
-    data = but(data, X=noise.normal(size=(400, 150)), columns=())
+class MeanLevel:
+    """Predicts the mean label; its held-out scores are labels plus 100, its scores of other tracks are 0."""
 
-    replay(data, ["watching"], make_recipe=quick, n_repeats=1, batch=100, start=100, most=200)
+    def fit(self, X, y, *, groups):
+        self.level, self.intervals = round_to_level(y.mean()), ConformalIntervals(y + 100, y)
+        return self
 
-    (pool,) = watched
-    known = ~np.isnan(pool.level)
-    seen = quick().fit(pool.X[known], pool.level[known]).predict_score(pool.X[known])
-    assert abs(np.corrcoef(pool.score[known], pool.level[known])[0, 1]) < 0.3
-    assert np.corrcoef(seen, pool.level[known])[0, 1] >= 0 or np.ptp(seen) == 0
+    def predict(self, X):
+        return np.full(len(X), self.level)
+
+    def predict_score(self, X):
+        return np.zeros(len(X))
+
+
+def test_strategies_are_told_held_out_scores_of_labelled_tracks_and_scores_of_open_ones(watched):
+    replay(a_dataset(), ["watching"], make_recipe=MeanLevel, n_repeats=2, batch=20)
+
+    for pool in watched:
+        known = ~np.isnan(pool.level)
+        assert np.array_equal(pool.score[known], pool.level[known] + 100)
+        assert not pool.score[~known].any()
+
+
+@pytest.mark.parametrize(("sign", "error"), [(-1, 5.0), (1, 3.0)], ids=["high levels first", "low levels first"])
+def test_errors_are_those_by_hand(monkeypatch, sign, error):
+    """A third of the tracks each of levels 1, 2 and 9; three random labels, then 57 of the highest or the lowest."""
+    level = np.tile([1.0, 2.0, 9.0], 100)
+    data = but(a_dataset(300, n_artists=300), X=level[:, None], y=level)
+
+    def first(pool, n, seed):
+        return np.argsort(np.where(pool.is_open, sign * pool.X[:, 0], np.inf), kind="stable")[:n]
+
+    monkeypatch.setitem(replay_module.STRATEGIES, "first", first)
+    curves = replay(data, ["first"], make_recipe=MeanLevel, n_repeats=3, start=3, batch=57, most=60)
+
+    # The mean of 57 labels of level 9 and any three rounds to 9: (8 + 7 + 0) / 3; of level 1, to 1: (0 + 1 + 8) / 3.
+    assert list(curves.error["first"][:, 1]) == [error] * 3
 
 
 def test_a_thinned_level_is_rarer_in_what_may_be_chosen_and_nowhere_else(watched):
