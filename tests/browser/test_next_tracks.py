@@ -36,7 +36,7 @@ def test_an_admin_lets_a_strategy_choose_and_labelling_follows_its_order(open_pa
     page = open_page(admin, "/queue/rules/")
 
     page.get_by_role("navigation", name="Queue").get_by_role("link", name="What next").click()
-    page.get_by_role("radio", name=re.compile("^k_center")).check()
+    page.get_by_role("radio", name=re.compile("^k_center:")).check()
     page.get_by_label("Still drawn at random").fill("5")
     page.get_by_role("button", name="Save").click()
     card = page.get_by_role("region", name="The ranking")
