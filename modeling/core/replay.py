@@ -108,7 +108,7 @@ def replay(
     thin : level -> share, optional
         What is left of a level, of those that may be chosen alone: how it would be were the level rarer.
     on_progress : function
-        Told the share done, and a sentence, before each fit; may raise to stop.
+        Told the share done, and a sentence, after each fit; may raise to stop.
 
     Raises
     ------
