@@ -53,9 +53,12 @@ def lead_queue(request: Request) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form=form, status=422)
     try:
-        guidance.lead_by(changed_by=request.user, **form.cleaned_data)
+        saved = guidance.lead_by(changed_by=request.user, **form.cleaned_data)
     except guidance.NotDone as refusal:
         return _page(request, form=form, problem=str(refusal), status=409)
+    if saved.pk == form.cleaned_data["seen"]:
+        messages.info(request, "Nothing was changed: new tracks come so already.")
+        return redirect("next_tracks")
     request_ranking(requested_by=request.user)
     messages.success(request, f"Saved. {_said(form.cleaned_data['order'])}")
     return redirect("next_tracks")
@@ -107,7 +110,7 @@ def _to_assignments(request: Request, drawn: coverage.Drawn, name: str) -> HttpR
         messages.error(request, f"No track of {name} can be assigned: {drawn.why_fewer}.")
         return redirect("next_tracks")
     if drawn.why_fewer:
-        messages.info(request, f"These {n:,} are all of {name} that can be assigned: {drawn.why_fewer}.")
+        messages.info(request, f"All of {name} that can be assigned, {n:,}: {drawn.why_fewer}.")
     return redirect(f"{reverse('assignments')}?{urlencode({'track': drawn.track_ids}, doseq=True)}")
 
 

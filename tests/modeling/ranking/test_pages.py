@@ -198,6 +198,16 @@ def test_random_turns_it_off(as_admin):
     assert "From the next track on new ones come at random." in html_of(response)
 
 
+def test_what_is_so_already_is_not_saved_again(as_admin):
+    before = RulesFactory(order="k_center", random_share=20)
+
+    response = as_admin.post("/queue/next/lead/", SWITCH | {"seen": before.pk}, follow=True)
+
+    assert "Nothing was changed" in html_of(response)
+    assert LabellingRules.objects.get() == before
+    assert not Ranking.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -296,8 +306,7 @@ def test_where_fewer_are_left_the_page_says_how_many_and_why(as_lead):
 
     assert free.uri in html
     assert asked.uri not in html
-    assert "These 1 are all of techno that can be assigned" in html
-    assert "of these 1 assigned already" in html
+    assert "All of techno that can be assigned, 1: 2 without a label, of these 1 assigned already." in html
 
 
 def test_where_none_is_left_the_page_says_why(as_lead):
@@ -309,7 +318,9 @@ def test_where_none_is_left_the_page_says_why(as_lead):
     assert "No track of level 9 can be assigned: 0 without a label." in html_of(response)
 
 
-@pytest.mark.parametrize("asked", ["", "level=11", "level=x", "genre=0", "genre=x", "level=3"])
+@pytest.mark.parametrize(
+    "asked", ["", "level=11", "level=x", "genre=0", "genre=x", f"genre={10**30}", "level=3&genre=1", "level=3"]
+)
 def test_what_cannot_be_drawn_is_said(asked, as_lead):
     # The last: there is no model.
     response = as_lead.get(f"/queue/next/assign/?{asked}")
