@@ -56,7 +56,7 @@ class SwitchForm(forms.Form):
         if order in ASKS_FOR_OPINIONS and self.labels_per_track == 1:
             raise forms.ValidationError(
                 f"{order} needs tracks that several people label, and the rules say one person a track: set "
-                "“How many people label each track” to 2 or more first."
+                "“Labels per track” to 2 or more first."
             )
         return order
 
