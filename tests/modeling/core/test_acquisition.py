@@ -204,20 +204,6 @@ def test_rare_levels_draws_in_proportion_to_what_a_label_takes_off_the_error():
     assert first == pytest.approx(gain_3 / (gain_3 + gain_7), abs=0.09)
 
 
-@pytest.mark.parametrize(
-    ("levels", "like"),
-    [(np.arange(1, 11), "density_weighted"), (np.tile([3, 4, 5, 6, 7], 2), "greedy_inputs_outputs")],
-    ids=["all levels occur", "half of the levels do not occur"],
-)
-def test_adaptive_goes_after_levels_only_where_some_are_thin(levels, like):
-    rng = np.random.default_rng(2)
-    level = np.concatenate([np.tile(levels, 20), np.full(200, np.nan)]).astype(float)
-    score = np.tile(levels, 40) + rng.normal(0, 0.3, 400)
-    pool = a_pool(rng.normal(size=(400, 3)), level, score=score)
-
-    assert np.array_equal(STRATEGIES["adaptive"](pool, 10, 0), STRATEGIES[like](pool, 10, 0))
-
-
 def test_of_three_choices_of_the_mixture_two_are_of_k_center():
     rng = np.random.default_rng(2)
     level = np.concatenate([np.tile([3.0, 7.0], 10), np.full(30, np.nan)])
