@@ -197,9 +197,7 @@ class ActiveLearning(Experiment):
     recipe: str = recipe_option("ridge_thresholds")
     batch: int = option(20, "Labels between two trainings: a strategy chooses that many at once.", low=1, high=1000)
     strategies: tuple[str, ...] = option(
-        tuple(name for name in STRATEGIES if name != "random"),
-        "What is compared with random.",
-        choices=tuple(STRATEGIES),
+        NEW_TRACK_STRATEGIES, "What is compared with random.", choices=NEW_TRACK_STRATEGIES
     )
     thin_rare: bool = option(False, "Leave a quarter of the outer levels to choose from, as if these were rarer.")
 
