@@ -8,7 +8,7 @@ PY := .venv/bin/python
 LOCK := deploy/with-uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 
-.PHONY: run test install lint types lock bench bench-features bench-recipes bench-mislabels bench-consensus bench-acquisition bench-labelling bench-label-page bench-review bench-dashboard bench-exports bench-http bench-predictions
+.PHONY: run test install lint types lock bench bench-features bench-recipes bench-mislabels bench-consensus bench-acquisition bench-labelling bench-label-page bench-review bench-dashboard bench-exports bench-http bench-predictions bench-ranking
 
 # `exec`, so that signals reach the process manager and not a shell in front of it.
 run: .venv/.installed-worker
@@ -27,7 +27,7 @@ types: .venv/.installed-dev
 
 # What things cost on this machine (docs/benchmarks.md). Features, beside the decoder alone and a naive pipeline: on the installed
 # library or on MUSIC=folder. Recipes: at the thesis's size on made-up tracks, and what they are worth on TRACKS=tracks.csv.
-bench: bench-features bench-recipes bench-mislabels bench-consensus bench-acquisition bench-labelling bench-label-page bench-review bench-dashboard bench-exports bench-http bench-predictions
+bench: bench-features bench-recipes bench-mislabels bench-consensus bench-acquisition bench-labelling bench-label-page bench-review bench-dashboard bench-exports bench-http bench-predictions bench-ranking
 
 bench-features: .venv/.installed-worker
 	@$(PY) manage.py bench_features $(or $(MUSIC),var/media/audio)
@@ -71,6 +71,10 @@ bench-dashboard: .venv/.installed-worker
 # Predicting every track of 50,000 from stored features, beside asking the model about one track at a time.
 bench-predictions: .venv/.installed-worker
 	@$(PY) manage.py bench_predictions
+
+# Ranking 100,000 tracks by each strategy: time, and memory of a process of its own.
+bench-ranking: .venv/.installed-worker
+	@$(PY) manage.py bench_ranking
 
 # What an annotator waits for on the label page, in a headless Chromium.
 bench-label-page: .venv/.installed-dev

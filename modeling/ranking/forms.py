@@ -23,7 +23,6 @@ STRATEGY_WORDS = {
     "committee_spread": "tracks about which several models, each taught by a part of the labels, disagree most.",
     "density_weighted": "tracks unlike the labelled ones and like many others, so that no hour goes into oddities.",
     "k_center_and_rare_levels": "by turns: two tracks as k_center chooses, then one as rare_levels does.",
-    "adaptive": "as greedy_inputs_outputs where several levels are rare, as density_weighted where none is.",
     "relabel_or_new": "a new track or a second opinion on a doubtful label, whichever promises more.",
 }
 # These hand labelled tracks out again: where one label makes a track complete there is nothing for them to choose from.

@@ -18,9 +18,11 @@ from tests.factories import (
     GenreFactory,
     PredictionFactory,
     PromotionFactory,
+    RankingFactory,
     TrackFactory,
     TrainingRunFactory,
 )
+from tests.modeling.test_dashboard import LIVE, MORE
 
 pytestmark = pytest.mark.browser
 
@@ -46,6 +48,7 @@ def watched(server, admin):
     runs[2].metrics["out_of_fold"]["by_annotator"] = measured
     TrainingRun.objects.filter(pk=runs[2].pk).update(metrics=runs[2].metrics)
     PromotionFactory(run=runs[1], promoted_by=admin)
+    RankingFactory(found={"more": MORE, "live": LIVE})
     report.refresh()
     return runs
 

@@ -270,9 +270,10 @@ def test_the_dashboard_says_what_more_labels_bring_and_whether_the_strategy_pays
     assert "the curve of 3,000 of 4,000 labelled tracks" in html
     assert "<b>Its labels bring more than random ones.</b>" in html
     assert "k_center, since 3 Nov 2026</span>" in html
-    assert "Macro-MAE of a model with 40 labels of each<br>" in html
-    assert '<b>0.90</b>, random <b>1.00</b><br><small class="muted">−0.10 (95 %: −0.15 to −0.05)</small>' in html
-    assert "<b>1.50</b>, random <b>1.00</b>" in html
+    assert "<dt>Macro-MAE of a model with 40 labels of each</dt>" in html
+    assert '<b class="number">0.90</b>, random <b class="number">1.00</b>' in html
+    assert "−0.10 (95 %: −0.15 to −0.05)" in html
+    assert '<b class="number">1.50</b>, random <b class="number">1.00</b>' in html
     assert "No level was rare before the strategy." in html
     assert 'href="/queue/next/"' in html
 

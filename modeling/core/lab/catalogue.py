@@ -192,7 +192,7 @@ class ActiveLearning(Experiment):
     idle = ("n_folds",)
 
     n_repeats: int = option(
-        20, "How often, with other artists held out. More make the curves steadier.", low=4, high=100
+        60, "How often, with other artists held out. More make the curves steadier.", low=4, high=100
     )
     recipe: str = recipe_option("ridge_thresholds")
     batch: int = option(20, "Labels between two trainings: a strategy chooses that many at once.", low=1, high=1000)
