@@ -3,7 +3,8 @@ ranked track those very like it are kept.
 
 SQLite makes a table anew when a column or a constraint of it changes. The triggers of annotations and of the rules go with
 the old tables, and those of flags and decisions, which read annotations, must not be there while there are none: all of
-these are set aside and put back, on the way here and on the way back.
+these are set aside and put back, on the way here and on the way back. There is no way back once a label says that it was
+ranked: history is not rewritten, and the constraint of before would refuse it.
 """
 
 from importlib import import_module

@@ -9,7 +9,8 @@ the chance were known; a greedy strategy gives most tracks none at all. What sta
   correction: it is what is compared.
 - `error_when_asked`: how far the model in use was off just before each label. A strategy picks other levels than chance
   does, and of some levels a model is always further off; so errors are compared level by level, each level counting once.
-  Of each level those drawn are a uniform sample, so what is left is which tracks of a level the strategy picks.
+  Of each level those drawn are a uniform sample (of what the strategy has left, which is nearly all as long as it has
+  taken a small part of the library), so what remains is which tracks of a level the strategy picks.
 - `share_of`: plain shares, as those drawn tell what the library is like.
 """
 
@@ -75,9 +76,8 @@ def worth(
     """Macro-MAE on the evaluation slice with labels of the strategy's choice, and with as many that were drawn.
 
     As many as both have brought, subsets of the larger side being drawn repeatedly. The interval knows which artists the
-    slice has and which tracks either side happened to get. Where the strategy was chance it covered 0 in 95 and 100 of 100
-    planted libraries, but in 88 of 100 where no label before was of a rare level: then two or three drawn tracks decide,
-    and it is too narrow.
+    slice has and which tracks either side happened to get. Where the strategy was chance it covered 0 in 210 of 220 planted
+    libraries.
 
     Parameters
     ----------
@@ -144,7 +144,8 @@ class _Models:
         """Of macro-MAE, by which tracks this side happened to get.
 
         From subsets without repetition, which spread less the more of all they hold: the jackknife that leaves out many (Shao
-        and Wu, "A General Theory for Jackknife Variance Estimation", Annals of Statistics 1989).
+        and Wu, "A General Theory for Jackknife Variance Estimation", Annals of Statistics 1989). Of three quarters: that the
+        one track of a rare level might as well not be there is made too little of by halves (they covered 0 in five of six).
         """
         macro_mae = [mean_over_strata(error, self.truth).value for error in self.errors(rows, size)]
         return float(np.var(macro_mae, ddof=1)) * size / (len(rows) - size)

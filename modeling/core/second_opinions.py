@@ -22,6 +22,8 @@ def relabel_or_new(pool: Pool, n: int, seed: int) -> Rows:
 
     Before there is a model all are new ones, spread over the features. Of near-duplicates only one gets another opinion.
     """
+    if not len(pool.key):
+        return np.empty(0, np.intp)
     sight = Sight.of(pool, seed)
     asked, has_model = _worth_asking(pool, sight, n), pool.score is not None
     # Of equal worth chance decides.

@@ -13,10 +13,11 @@ from annotations.evaluation_slice import in_evaluation_slice
 from annotations.models import Assignment, Decision, LabellingRules, Track
 from energyapp.jobs.claims import JobRefused
 from modeling.core.annotations import Annotations
+from modeling.core.chunks import Matrix
+from modeling.core.metrics import Floats
 from modeling.core.pool import Pool
+from modeling.core.recipes.ridge_thresholds import RidgeThresholds
 from modeling.feature_matrix import FeatureMatrix, read_features, tracks_of_sets
-from modeling.models import Prediction, TrainingRun
-from modeling.retraining.predictions import CHUNK_TRACKS, StoredModel
 from modeling.training_data import (
     Label,
     NotEnoughLabels,
@@ -54,17 +55,17 @@ def _choosable() -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Tracks that may be chosen, and those that may be learnt from. Of the evaluation slice there is nothing here: a strategy
-    can neither choose from it nor look at its labels.
+    """Tracks that may be chosen, and those that may be learnt from. Of the evaluation slice there is nothing in the pool: a
+    strategy can neither choose from it nor learn of its labels.
 
     Attributes
     ----------
     track_ids : shape (n_tracks,), int
         Of the pool's rows, which are in the order of their keys: that of ids tells when a track came in.
     n_without
-        Open tracks that are left out, as features or the prediction of them are lacking.
+        Open tracks that are left out, as features of them are lacking.
     data
-        What a training would learn from; None where there are too few labels for one.
+        What a training would learn from, slice tracks included; None where there are too few labels for one.
     """
 
     pool: Pool
@@ -73,15 +74,13 @@ class Candidates:
     data: TrainingData | None
 
 
-def read_candidates(run: TrainingRun | None) -> Candidates:
-    """A snapshot, with what this run says of each track; without a run there are no scores.
+def read_candidates() -> Candidates:
+    """A snapshot; with too few labels for a training there are no scores.
 
     Raises
     ------
     NothingKnown
         There are open tracks, but all are left out.
-    ModelGone
-        Tracks lack a prediction, and the run's model cannot be asked for it.
     FeaturesOutOfDate, UnusableFeatures
         As for a training.
     """
@@ -93,16 +92,17 @@ def read_candidates(run: TrainingRun | None) -> Candidates:
     uris = new | {track_id: uri for track_id, uri in labelled.items() if track_id in levels}
     features = data.features if data else _features(set(uris))
     row_of_track = {track_id: row for row, track_id in enumerate(features.track_ids) if track_id in uris}
-    scores = _scores(run, list(row_of_track)) if run else None
-    keys = {track_id: _key(uris[track_id]) for track_id in (row_of_track if scores is None else scores)}
+    keys = {track_id: _key(uris[track_id]) for track_id in row_of_track}
     track_ids = sorted(keys, key=keys.__getitem__)
+    X = features.values[[row_of_track[track_id] for track_id in track_ids]]
+    level = np.array([levels.get(track_id, np.nan) for track_id in track_ids], float)
     askable = set(askable_tracks().values_list("pk", flat=True))
     pool = Pool(
-        X=features.values[[row_of_track[track_id] for track_id in track_ids]],
+        X=X,
         key=np.array([keys[track_id] for track_id in track_ids], np.uint64),
-        level=np.array([levels.get(track_id, np.nan) for track_id in track_ids], float),
+        level=level,
         is_open=np.array([track_id in new for track_id in track_ids], bool),
-        score=None if scores is None else np.array([scores[track_id] for track_id in track_ids]),
+        score=_scores(X, level, _artists(data, track_ids)) if data else None,
         may_be_asked=np.array([track_id in askable and track_id in levels for track_id in track_ids], bool),
         annotations=_annotations(labels, track_ids),
     )
@@ -144,26 +144,24 @@ def _features(track_ids: set[int]) -> FeatureMatrix:
     return read_features(keys, covered, labelled=covered)
 
 
-def _scores(run: TrainingRun, track_ids: list[int]) -> dict[int, float]:
-    """What the run says of each of these tracks: as it said when it had not seen the label, where it has seen one since."""
-    said = {
-        part: dict(run.predictions.filter(part=part).values_list("track", "score").iterator(READ_ROWS))
-        for part in (Prediction.Part.FINAL, Prediction.Part.OUT_OF_FOLD)
-    }
-    known = said[Prediction.Part.FINAL] | said[Prediction.Part.OUT_OF_FOLD]
-    known |= _predicted(run, sorted(set(track_ids).difference(known)))
-    return {track_id: known[track_id] for track_id in track_ids if track_id in known}
+def _artists(data: TrainingData, track_ids: list[int]) -> NDArray[np.str_]:
+    """Of labelled tracks; of others, which nothing is learnt from, none."""
+    artist_of = dict(zip(data.track_ids, data.dataset.groups.tolist(), strict=True))
+    return np.array([artist_of.get(track_id, "") for track_id in track_ids], np.str_)
 
 
-def _predicted(run: TrainingRun, track_ids: list[int]) -> dict[int, float]:
-    """Of those whose features are numbers, in chunks. Nothing is stored: that is for the job that predicts all tracks."""
-    if not track_ids:
-        return {}  # without a look at the model's files
-    model, said = StoredModel.of(run), dict[int, float]()
-    for start in range(0, len(track_ids), CHUNK_TRACKS):
-        usable, found = model.predict(track_ids[start : start + CHUNK_TRACKS])
-        said.update(zip(usable, map(float, found.score), strict=True))
-    return said
+def _scores(X: Matrix, level: Floats, artist: NDArray[np.str_]) -> Floats:
+    """What a model says of each track, of labelled ones a model that had not seen the label.
+
+    Not the run in use: its model has learnt from the evaluation slice, whose labels would decide by it what comes next. It is
+    the recipe by which strategies are proved, too.
+    """
+    known = ~np.isnan(level)
+    model = RidgeThresholds().fit(X[known], level[known], groups=artist[known])
+    score = model.predict_score(X)
+    if model.intervals is not None:
+        score[known] = model.intervals.score
+    return score
 
 
 def _annotations(labels: list[Label], track_ids: list[int]) -> Annotations:

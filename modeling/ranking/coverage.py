@@ -34,7 +34,8 @@ class Row:
     n_labelled
         Of levels as the run in use has seen them, of genres now.
     error
-        Mean absolute error of the run in use, of tracks that it had held out; None where there were none.
+        Mean absolute error of the run in use, out-of-fold; None where there were none. That of the evaluation slice is left
+        out: what models are judged by must not say what is labelled next.
     n_open
         Tracks that nobody has labelled; of a level those that the run in use predicts there.
     """
@@ -87,14 +88,13 @@ def table(rows: Iterable[Row], *, name: str) -> Table:
     return Table(columns, [[row.name, row.n_labelled, row.error, row.n_open, row.why_blind] for row in rows])
 
 
-def _held_out(run: TrainingRun, rows_name: str, key: str) -> dict[Any, tuple[int, float]]:
-    """How many labelled tracks, and their error: of both held-out parts together."""
-    found: dict[Any, tuple[int, float]] = {}
+def _held_out(run: TrainingRun, rows_name: str, key: str) -> dict[Any, tuple[int, float | None]]:
+    """How many labelled tracks, in both held-out parts, and the out-of-fold error."""
+    found: dict[Any, tuple[int, float | None]] = {}
     for part in ("out_of_fold", "slice"):
         for row in run.results.get(part, {}).get(rows_name, []):
-            n, error = found.get(row[key], (0, 0.0))
-            n_both = n + row["n"]
-            found[row[key]] = n_both, (n * error + row["n"] * row["mae"]) / n_both
+            n, error = found.get(row[key], (0, None))
+            found[row[key]] = n + row["n"], row["mae"] if part == "out_of_fold" else error
     return found
 
 

@@ -15,11 +15,13 @@ from modeling.core.gain_of_more import OnProgress, TooFewLabels, gain_of_more
 from modeling.core.live_comparison import Against, Mask, error_when_asked, share_of, worth
 from modeling.core.metrics import Floats, Levels
 from modeling.models import Prediction, Promotion
-from modeling.ranking.services import NO_STRATEGY
+from modeling.ranking.services import ASKS_FOR_OPINIONS, NO_STRATEGY
 from modeling.training_data import TrainingData
 
 # Of an equal share of the labels: the dashboard, too, calls a level with less rare.
 RARE = 0.5
+FIGURES = ("worth", "error", "rare")
+NO_OPINIONS = "Second opinions cannot be held against new tracks on live labels; the replay does it."
 READ_ROWS = 10_000
 
 
@@ -81,6 +83,14 @@ def _live(data: TrainingData, on_progress: OnProgress) -> dict[str, Any] | None:
     reign = newest_reign()
     if reign is None:
         return None
+    about = {
+        "strategy": reign.strategy,
+        "since": reign.since.isoformat(),
+        "until": reign.until.isoformat() if reign.until else None,
+    }
+    if reign.strategy in ASKS_FOR_OPINIONS:
+        # Its new tracks are drawn at random too: what it adds are opinions, which no first label tells of.
+        return about | {figure: {"missing": NO_OPINIONS} for figure in FIGURES}
     first = _first_labels()
     of_row = [first[track_id] for track_id in data.track_ids]
     before = np.array([label.created_at < reign.since for label in of_row])
@@ -90,10 +100,7 @@ def _live(data: TrainingData, on_progress: OnProgress) -> dict[str, Any] | None:
     )
     level, artist = data.true_level, data.dataset.groups
     error = np.abs(_said_before(of_row, reign) - level)
-    return {
-        "strategy": reign.strategy,
-        "since": reign.since.isoformat(),
-        "until": reign.until.isoformat() if reign.until else None,
+    return about | {
         "worth": _figure(
             lambda: worth(data.dataset, level, before=before, ranked=ranked, random=random, on_progress=on_progress)
         ),

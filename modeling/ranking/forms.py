@@ -14,6 +14,7 @@ from energyapp.charts import Column, Table
 from energyapp.charts.table import NOTHING
 from modeling.core.acquisition import STRATEGIES
 from modeling.ranking.proof import Proof, StrategyProof
+from modeling.ranking.services import ASKS_FOR_OPINIONS
 
 STRATEGY_WORDS = {
     "random": "every unlabelled track equally likely. Fair to the model, and what all others are measured against.",
@@ -25,8 +26,6 @@ STRATEGY_WORDS = {
     "k_center_and_rare_levels": "by turns: two tracks as k_center chooses, then one as rare_levels does.",
     "relabel_or_new": "a new track or a second opinion on a doubtful label, whichever promises more.",
 }
-# These hand labelled tracks out again: where one label makes a track complete there is nothing for them to choose from.
-ASKS_FOR_OPINIONS = {"relabel_or_new"}
 SHARE_WORDS = f"A whole number of per cent, {MIN_RANDOM_SHARE} to 100, please."
 
 
@@ -88,7 +87,7 @@ class Choice:
 
     @property
     def words(self) -> str:
-        return STRATEGY_WORDS.get(self.name, "")
+        return STRATEGY_WORDS[self.name]
 
 
 def choices(proof: Proof | None) -> list[Choice]:

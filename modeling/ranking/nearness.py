@@ -32,6 +32,8 @@ def near_rows(X: Matrix, rows: Rows, others: Rows) -> Iterator[tuple[int, Rows]]
     >>> [(row, near.tolist()) for row, near in near_rows(X, np.array([0, 2]), np.arange(4))]
     [(0, [1])]
     """
+    if not len(rows):
+        return
     mean, scale = mean_and_scale(X)
     # Of columns of variance 1 two values are 2 apart, squared, on average.
     limit = NEAR_SHARE * 2 * np.isfinite(scale).sum()

@@ -26,6 +26,9 @@ from modeling.lab_report import report_of
 from modeling.models import Experiment
 
 EXPERIMENT = "active_learning"
+# A quick look, or one that knows the artists it is judged by, is no proof. Half of the repeats judge.
+LEAST_REPEATS = 20
+AS_A_PROOF = {"options__thin_rare": False, "options__by_artist": True, "options__n_repeats__gte": LEAST_REPEATS}
 # New labels since, in shares of those replayed, that make a proof old: what saves labels with few may not with more.
 STALE_FROM = 0.5
 
@@ -86,7 +89,7 @@ def newest_proof() -> Proof | None:
 
     Where rare levels were thinned it tells of another library, and is no proof for this one.
     """
-    asked = Experiment.objects.answered().filter(name=EXPERIMENT, options__thin_rare=False)
+    asked = Experiment.objects.answered().filter(name=EXPERIMENT, **AS_A_PROOF)
     experiment = asked.select_related("job").order_by("-pk").first()
     report = report_of(experiment) if experiment else None
     return _proof(experiment, report) if experiment and report else None

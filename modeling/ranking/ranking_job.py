@@ -34,7 +34,7 @@ def rank(job_id: int) -> None:
 def _rank(ranking: Ranking, claim: Claim) -> None:
     claim.report(0, "Reading labels and features")
     run = TrainingRun.objects.live()
-    candidates = read_candidates(run)
+    candidates = read_candidates()
     n_open = int(candidates.pool.is_open.sum())
     claim.report(0.3, f"Ranking {n_open:,} open tracks by {ranking.strategy}")
     chosen = _chosen(candidates, ranking.strategy, run)
@@ -81,19 +81,15 @@ def _near(candidates: Candidates, chosen: NDArray[np.intp]) -> list[tuple[int, l
 def _store(order: str, candidates: Candidates, chosen: NDArray[np.intp], near: list[tuple[int, list[int]]]) -> int:
     """Put these tracks in place of those that the order had; how many there are."""
     is_new, ids = candidates.pool.is_open[chosen], candidates.track_ids[chosen]
-    wanted = _still_wanted(new=ids[is_new].tolist(), labelled=ids[~is_new].tolist())
     NearTrack.objects.filter(order=order).delete()
-    RankedTrack.objects.filter(order=order).delete()
+    alike = (NearTrack(order=order, track_id=track_id, near_id=other) for track_id, others in near for other in others)
+    NearTrack.objects.bulk_create(alike, batch_size=BATCH_ROWS)
+    # As late as may be: from here on nobody is handed one of these tracks.
+    wanted = _still_wanted(new=ids[is_new].tolist(), labelled=ids[~is_new].tolist())
     kept = [track_id for track_id in ids.tolist() if track_id in wanted]
+    RankedTrack.objects.filter(order=order).delete()
     places = (RankedTrack(order=order, position=at, track_id=track_id) for at, track_id in enumerate(kept))
     RankedTrack.objects.bulk_create(places, batch_size=BATCH_ROWS)
-    alike = (
-        NearTrack(order=order, track_id=track_id, near_id=other)
-        for track_id, others in near
-        if track_id in wanted
-        for other in others
-    )
-    NearTrack.objects.bulk_create(alike, batch_size=BATCH_ROWS)
     return len(kept)
 
 

@@ -11,6 +11,8 @@ from modeling.ranking.models import Ranking
 
 # What is asked for where the order of new tracks is none that a strategy makes: for the findings alone.
 NO_STRATEGY = "random"
+# These hand labelled tracks out again: where one label makes a track complete there is nothing for them to choose from.
+ASKS_FOR_OPINIONS = {"relabel_or_new"}
 
 
 class UnknownStrategy(Exception):

@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from annotations.guiding import guidance
+from annotations.guiding.stream_sizes import stream_sizes
 from annotations.http import Request
-from annotations.models import LabellingRules, RankedTrack
+from annotations.models import LabellingRules, Stream
 from energyapp.jobs import workers
 from modeling import services
 from modeling.core.acquisition import STRATEGIES
@@ -24,7 +25,7 @@ from modeling.models import Experiment, TrainingRun
 from modeling.ranking import coverage
 from modeling.ranking.forms import DrawForm, SwitchForm, choices, table
 from modeling.ranking.models import Ranking
-from modeling.ranking.proof import EXPERIMENT, Proof, newest_proof
+from modeling.ranking.proof import AS_A_PROOF, EXPERIMENT, Proof, newest_proof
 from modeling.ranking.services import NO_STRATEGY, request_ranking, strategy_in_force
 
 NO_MODEL = "No model is in use, so nothing is predicted at any level."
@@ -67,7 +68,7 @@ def lead_queue(request: Request) -> HttpResponse:
 def _said(order: str) -> str:
     if order == NO_STRATEGY:
         return "From the next track on new ones come at random."
-    return f"New tracks come as {order} ranks them, as soon as its ranking is made; until then at random."
+    return f"New tracks come as {order} ranks them, as soon as its ranking is made."
 
 
 @require_POST
@@ -156,7 +157,7 @@ def _page(request: Request, *, form: SwitchForm | None = None, problem: str = ""
 
 
 def _proof_context(proof: Proof | None) -> dict[str, Any]:
-    asked = Experiment.objects.filter(name=EXPERIMENT, options__thin_rare=False).select_related("job").defer("report")
+    asked = Experiment.objects.filter(name=EXPERIMENT, **AS_A_PROOF).select_related("job").defer("report")
     shown: dict[str, Any] = {"asked": asked.order_by("-pk").first()}
     if proof:
         shown |= {"chart": shown_chart(proof.chart), "proof_table": table(proof)}
@@ -169,5 +170,5 @@ def _ranking_context(rules: LabellingRules) -> dict[str, Any]:
     return {
         "newest_ranking": rankings.filter(strategy=strategy_in_force()).order_by("-pk").first(),
         "ranking": rankings.newest(rules.order),
-        "n_left": RankedTrack.objects.filter(order=rules.order).count(),
+        "n_left": stream_sizes(rules)[Stream.RANKED],
     }

@@ -118,7 +118,7 @@ def markdown(curves: OpinionCurves) -> Iterator[str]:
     for other in (name for name in curves.error if name != OURS):
         area, end = curves.area_less(OURS, other), _end_less(curves, OURS, other)
         met = "met" if max(area.value, end.value) < 0 else "MISSED"
-        yield f"{OURS} less {other}: area {_figure(area)}, end {_figure(end)}: lower is {met}"
+        yield f"- {OURS} less {other}: area {_figure(area)}, end {_figure(end)}: lower is {met}"
 
 
 def _end_less(curves: OpinionCurves, name: str, other: str) -> Estimate:

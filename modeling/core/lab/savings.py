@@ -14,13 +14,13 @@ from modeling.core.lab.report import Cell, Column, Table
 from modeling.core.metrics import Floats
 
 RANDOM = "random"
-# A strategy is recommended where it beats chance by more than this, on repeats that it was not chosen by. Of ten such repeats,
-# chance alone makes a gain so large about once in 25 times (Student's t).
+# A strategy is recommended where it beats chance by more than this, on repeats that it was not chosen by. Repeats share tracks:
+# what is clear so is clear of this library, not of all music.
 CLEAR_STANDARD_ERRORS = 2.0
 RULE = (
     "the strategy with the lowest area under the curve in every second repeat is judged by the others, and recommended only if"
     f" there its area is below random's by more than {CLEAR_STANDARD_ERRORS:g} standard errors: the best of several looks better"
-    " than it is where it was chosen"
+    " than it is where it was chosen. All repeats are of the same tracks, so this speaks of them and of what is like them"
 )
 STANDINGS, SAVINGS, CURVE = "Strategies", "Labels needed to be as good as random", "Error by number of labels"
 # Behind the titles of what is about second opinions: whose they were.

@@ -3,7 +3,6 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from modeling.models import TrainingRun
 from modeling.ranking import benchmark
 from modeling.ranking.candidates import read_candidates
 from modeling.ranking.models import Ranking
@@ -20,7 +19,7 @@ def test_all_open_tracks_are_ranked_in_a_process_of_its_own():
     assert 0 < cost.before_mb <= cost.peak_mb
     assert [text.split()[0] for text, _ in cost.steps] == list(benchmark.RANKING)
     assert next(benchmark.lines("random", cost)) == f"random: {cost.ranking_s:.1f} s"
-    pool = read_candidates(TrainingRun.objects.live()).pool
+    pool = read_candidates().pool
     assert (len(pool.key), pool.X.shape[1]) == (90, benchmark.N_COLUMNS)
 
 

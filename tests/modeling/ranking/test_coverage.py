@@ -39,7 +39,7 @@ def uris(*, in_slice):
 # ---- What is counted
 
 
-def test_a_level_has_the_labelled_tracks_and_the_error_of_both_held_out_parts_together():
+def test_a_level_has_the_labelled_tracks_of_both_held_out_parts_and_the_error_out_of_fold():
     run = run_with(
         {"by_level": [{"level": 4, "n": 30, "mae": 1.0}, {"level": 5, "n": 40, "mae": 0.5}]},
         {"by_level": [{"level": 4, "n": 10, "mae": 2.0}]},
@@ -49,7 +49,7 @@ def test_a_level_has_the_labelled_tracks_and_the_error_of_both_held_out_parts_to
 
     found = {row.id: row for row in coverage.levels(run)}
 
-    assert found[4] == Row(4, "Level 4", 40, 1.25, 2)  # (30 * 1 + 10 * 2) / 40
+    assert found[4] == Row(4, "Level 4", 40, 1.0, 2)
     assert found[5] == Row(5, "Level 5", 40, 0.5, 1)
     assert found[6] == Row(6, "Level 6", 0, None, 0)
     assert len(found) == 10

@@ -115,6 +115,18 @@ def test_what_was_labelled_after_the_strategy_says_nothing_of_it():
     assert (live["strategy"], datetime.fromisoformat(live["until"])) == ("clever", day(1))
 
 
+def test_a_strategy_of_second_opinions_is_not_judged_by_its_new_tracks_which_are_random_too():
+    ruled("relabel_or_new")
+    labelled(30, levels=[5, 6])
+    labelled(20, stream=Stream.RANKED, at=1)
+    labelled(20, at=1)
+
+    live = found()["live"]
+
+    assert live["strategy"] == "relabel_or_new"
+    assert all("Second opinions" in live[figure]["missing"] for figure in ("worth", "error", "rare"))
+
+
 # ---- What the model had said
 
 

@@ -10,13 +10,13 @@ from modeling.core.lab.report import Chart, Findings, Report, Series
 from modeling.core.lab.running import run_experiment
 from modeling.core.lab.savings import CURVE, REAL, SIMULATED, Choice, Saving, Standing, savings_table, standings_table
 from modeling.models import Experiment
-from modeling.ranking.proof import newest_proof
+from modeling.ranking.proof import AS_A_PROOF, newest_proof
 from tests.factories import AnnotationFactory, ExperimentFactory
 from tests.modeling.core.lab.planted import lab_data
 
 pytestmark = pytest.mark.django_db
 
-AS_THEY_ARE = {"thin_rare": False}
+AS_THEY_ARE = {"thin_rare": False, "by_artist": True, "n_repeats": 20}
 
 
 def answered(*, recommended="k_center", options=AS_THEY_ARE, n_labels=10, more=()):
@@ -85,7 +85,8 @@ def test_second_opinions_of_ones_own_annotators_stand_apart_and_those_of_simulat
     assert len(newest_proof().strategies) == 2
 
 
-def test_what_the_experiment_writes_is_what_is_read_and_shown(as_lead):
+def test_what_the_experiment_writes_is_what_is_read_and_shown(as_lead, monkeypatch):
+    monkeypatch.setitem(AS_A_PROOF, "options__n_repeats__gte", 4)
     asked = ActiveLearning(n_repeats=4, batch=10, strategies=("k_center", "rare_levels"))
     report = run_experiment(asked, lab_data(150))
     experiment = ExperimentFactory(name="active_learning", options=asked.options, report=report.to_json())
@@ -106,10 +107,11 @@ def test_where_nothing_is_recommended_it_is_random():
     assert (newest_proof().recommended, newest_proof().saves) == ("random", False)
 
 
-def test_the_newest_answer_on_the_labels_as_they_are_counts():
+def test_the_newest_thorough_answer_on_the_labels_as_they_are_counts():
     answered()
     newest = answered()
-    answered(options={"thin_rare": True})
+    for other in ({"thin_rare": True}, {"by_artist": False}, {"n_repeats": 19}):
+        answered(options=AS_THEY_ARE | other)
     Experiment.objects.filter(pk=answered().pk).update(report="", data_digest="")
 
     assert newest_proof().experiment == newest
