@@ -147,7 +147,7 @@ def curve_through(
     """The curve of macro-MAE, and what it might have been: had other artists been judged, or other tracks been learnt from.
 
     Models of a fold have learnt from the same tracks, so their errors are drawn together as well. That counts anew some of
-    what artists differ by: on real labels intervals of both held the truth in 40 cases of 40, of artists alone in 37.
+    what artists differ by. Of 300 tracks of emoMusic, drawn 30 times, the interval held in 28 what 100 more truly brought.
 
     Parameters
     ----------
