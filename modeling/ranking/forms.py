@@ -39,7 +39,10 @@ class SwitchForm(forms.Form):
         max_value=100,
         error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), SHARE_WORDS),
         label="Still drawn at random, % of new tracks",
-        help_text="They show whether the strategy is worth anything: without them nobody could tell. With 5 that takes long.",
+        help_text=(
+            "The yardstick of the strategy: without them nobody could tell what it is worth. 20 is a good start; with 5 an "
+            "answer takes four times as many labels."
+        ),
         widget=forms.NumberInput(attrs={"class": "input short", "min": MIN_RANDOM_SHARE, "max": 100}),
     )
     seen = forms.IntegerField(required=False)

@@ -19,6 +19,8 @@ from annotations.models import LabellingRules, Stream
 from energyapp.jobs import workers
 from modeling import services
 from modeling.core.acquisition import STRATEGIES
+from modeling.core.lab.catalogue import ActiveLearning
+from modeling.core.lab.savings import tracks_needed
 from modeling.dashboard.chart import as_download
 from modeling.lab_report import shown_chart
 from modeling.models import Experiment, TrainingRun
@@ -75,7 +77,7 @@ def _said(order: str) -> str:
 @switch_permission
 def rank_again(request: Request) -> HttpResponse:
     request_ranking(requested_by=request.user)
-    return redirect("next_tracks")
+    return redirect(reverse("next_tracks") + "#ranking")
 
 
 @require_POST
@@ -83,7 +85,7 @@ def rank_again(request: Request) -> HttpResponse:
 def find_out(request: Request) -> HttpResponse:
     """Have the labels there are played back by every strategy."""
     services.request_experiment(name=EXPERIMENT, options={}, requested_by=request.user)
-    return redirect("next_tracks")
+    return redirect(reverse("next_tracks") + "#proof")
 
 
 # ---- Where the model is blind
@@ -158,7 +160,7 @@ def _page(request: Request, *, form: SwitchForm | None = None, problem: str = ""
 
 def _proof_context(proof: Proof | None) -> dict[str, Any]:
     asked = Experiment.objects.filter(name=EXPERIMENT, **AS_A_PROOF).select_related("job").defer("report")
-    shown: dict[str, Any] = {"asked": asked.order_by("-pk").first()}
+    shown: dict[str, Any] = {"asked": asked.order_by("-pk").first(), "n_needed": tracks_needed(ActiveLearning().batch)}
     if proof:
         shown |= {"chart": shown_chart(proof.chart), "proof_table": table(proof)}
     return shown

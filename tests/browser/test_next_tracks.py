@@ -45,7 +45,7 @@ def test_an_admin_lets_a_strategy_choose_and_labelling_follows_its_order(open_pa
     assert (LabellingRules.objects.current().order, LabellingRules.objects.current().random_share) == ("k_center", 5)
 
     ranking_job.rank(Ranking.objects.get(strategy="k_center").job_id)
-    expect(card).to_contain_text(f"with the predictions of run {TrainingRun.objects.live().pk}")
+    expect(card).to_contain_text(f"with run {TrainingRun.objects.live().pk} in use")
     order = list(RankedTrack.objects.filter(order="k_center").order_by("position").values_list("track", flat=True))
     assert set(order) == {track.pk for track in new_tracks if not in_evaluation_slice(track.uri)}
 

@@ -5,6 +5,7 @@ Written into reports by the experiment and read out of them by the web process: 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import ClassVar
@@ -14,6 +15,10 @@ from modeling.core.lab.report import Cell, Column, Table
 from modeling.core.metrics import Floats
 
 RANDOM = "random"
+# Labels known before a strategy is asked for the first time; and with fewer batches after them there is no curve.
+START, MIN_BATCHES = 20, 3
+# Of the tracks that are not held out. Where nearly all are known in the end, all strategies have chosen the same.
+MOST_SHARE, HELD_SHARE = 0.75, 0.3
 # A strategy is recommended where it beats chance by more than this, on repeats that it was not chosen by. Repeats share tracks:
 # what is clear so is clear of this library, not of all music.
 CLEAR_STANDARD_ERRORS = 2.0
@@ -25,6 +30,15 @@ RULE = (
 STANDINGS, SAVINGS, CURVE = "Strategies", "Labels needed to be as good as random", "Error by number of labels"
 # Behind the titles of what is about second opinions: whose they were.
 SIMULATED, REAL = ", opinions of simulated annotators", ", your annotators' opinions"
+
+
+def tracks_needed(batch: int, start: int = START) -> int:
+    """Labelled tracks that can be played back in batches of this size.
+
+    >>> tracks_needed(20)
+    153
+    """
+    return math.ceil((start + MIN_BATCHES * batch) / MOST_SHARE / (1 - HELD_SHARE))
 
 
 @dataclass(frozen=True)

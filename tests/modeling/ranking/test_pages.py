@@ -140,7 +140,7 @@ def test_a_lead_reads_who_chooses_and_cannot_switch(as_lead):
     assert as_lead.post("/queue/next/lead/", SWITCH).status_code == 403
 
 
-def test_the_ranking_says_by_which_run_it_was_made_and_how_many_places_are_left(as_admin):
+def test_the_ranking_says_which_run_was_in_use_and_how_many_places_are_left(as_admin):
     run = PromotionFactory().run
     RulesFactory(order="k_center")
     made(run=run)
@@ -148,7 +148,7 @@ def test_the_ranking_says_by_which_run_it_was_made_and_how_many_places_are_left(
 
     html = html_of(as_admin.get("/queue/next/"))
 
-    assert f'with the predictions of <a href="/runs/{run.pk}/">run {run.pk}</a>' in html
+    assert f'with <a href="/runs/{run.pk}/">run {run.pk}</a> in use' in html
     assert "60; 90 tracks were open" in html
     assert '<dt>Left</dt><dd class="number">1</dd>' in html
     assert "is in use since" not in html

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,19 +18,17 @@ from modeling.core.lab.data import LabData, TooLittleData
 from modeling.core.lab.labels import labels_a_track
 from modeling.core.lab.replay_tables import chart, choice, others, part_of, saving, tables
 from modeling.core.lab.report import Findings
-from modeling.core.lab.savings import RANDOM, REAL, SIMULATED
+from modeling.core.lab.savings import HELD_SHARE, MOST_SHARE, RANDOM, REAL, SIMULATED, START, tracks_needed
 from modeling.core.lab.words import difference_in_words, verdict
 from modeling.core.recipes import RECIPES
 from modeling.core.recipes.score import ScoreRecipe
 from modeling.core.replay import Curves, replay
 from modeling.core.replay_opinions import OpinionCurves, replay_opinions, simulated_opinions
 
-# Labels known before a strategy is asked for the first time. To tell people apart it takes more of them.
-START, OPINIONS_START = 20, 60
-# With fewer batches there is no curve, with more it takes too long: larger batches reach further.
-MIN_BATCHES, MAX_BATCHES = 3, 15
-# Of the tracks that are not held out. Where nearly all are known in the end, all strategies have chosen the same.
-MOST_SHARE, HELD_SHARE = 0.75, 0.3
+# To tell people apart it takes more labels before a strategy is asked for the first time.
+OPINIONS_START = 60
+# With more it takes too long: larger batches reach further.
+MAX_BATCHES = 15
 # From how many tracks choices are made: a strategy looks at each of them before each batch.
 MAX_TRACKS = 2_000
 # The outer levels, which are rare in most music, and what is left of them.
@@ -67,16 +64,12 @@ def answer(
 
 def _check_enough(dataset: Dataset, asked: catalogue.ActiveLearning) -> None:
     check_enough(dataset, by_artist=asked.by_artist)
-    needed = _tracks_needed(START, asked.batch)
+    needed = tracks_needed(asked.batch)
     if len(dataset.y) < needed:
         raise TooLittleData(
             f"{len(dataset.y)} labelled tracks outside the evaluation slice have features; played back in batches of"
             f" {asked.batch}, {needed} are needed: label more, or ask for smaller batches."
         )
-
-
-def _tracks_needed(start: int, batch: int) -> int:
-    return math.ceil((start + MIN_BATCHES * batch) / MOST_SHARE / (1 - HELD_SHARE))
 
 
 def _drawn(used: LabData, asked: catalogue.ActiveLearning) -> LabData:
@@ -138,7 +131,7 @@ def _opinions(
 
 
 def _sources(used: LabData, asked: catalogue.ActiveLearning) -> tuple[dict[str, Opinions], tuple[str, ...]]:
-    n_tracks, needed = len(used.dataset.y), _tracks_needed(OPINIONS_START, asked.batch)
+    n_tracks, needed = len(used.dataset.y), tracks_needed(asked.batch, OPINIONS_START)
     if asked.thin_rare:
         return {}, ()
     if n_tracks < needed:
