@@ -67,8 +67,10 @@ _RETRAINING = {
     "after_decisions": "After so many new decisions",
     "promotes_by_itself": "Better models are put to use by themselves",
 }
+# One of them is set on the page of what to label next.
+_LABELLING = _labels(RulesForm) | {"random_share": RulesForm.words_of("random_share")}
 RULES = [
-    Rules("Labelling rules", LabellingRules, "rules", "annotations.add_labellingrules", _labels(RulesForm)),
+    Rules("Labelling rules", LabellingRules, "rules", "annotations.add_labellingrules", _LABELLING),
     Rules("Review rules", ReviewRules, "review_rules", "annotations.add_reviewrules", _labels(ReviewRulesForm)),
     Rules("Retraining", RetrainingRules, "retraining", "modeling.add_retrainingrules", _RETRAINING),
 ]
