@@ -31,7 +31,7 @@ def test_it_is_by_the_strategy_in_force_where_none_is_named(monkeypatch):
     assert request_ranking(requested_by=None).strategy == "by ear"
 
 
-@pytest.mark.parametrize("order", ["oldest", "by list", "a strategy of an earlier release"])
+@pytest.mark.parametrize("order", ["oldest", "by list", "a strategy of before"])
 def test_an_order_that_no_strategy_makes_asks_for_the_findings_alone(order):
     RulesFactory(order=order)
 
